@@ -1,0 +1,91 @@
+/*
+ * Command line, configuration files and environment, parsed once into one
+ * read-only structure that is passed on explicitly.
+ */
+#ifndef CRIU_OPTIONS_H
+#define CRIU_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util/mem.h"
+
+enum command {
+	COMMAND_NONE,
+	COMMAND_DUMP,
+	COMMAND_RESTORE,
+	COMMAND_CHECK,
+	COMMAND_UNSUPPORTED, /* mainline has it, we do not: refused by options_check */
+	COMMAND_REMOVED,     /* mainline once had it: exit status 255 */
+};
+
+enum final_state {
+	FINAL_DEFAULT, /* dump: kill; restore: run */
+	FINAL_RUNNING, /* --leave-running */
+	FINAL_STOPPED, /* --leave-stopped */
+};
+
+/* --inherit-fd fd[N]:KEY */
+struct inherit_fd {
+	int fd;
+	const char *key;
+};
+
+struct options {
+	enum command command;
+	const char *command_name; /* the word on the command line */
+	int log_level;
+	const char *log_file; /* NULL: stderr, "-": stdout */
+	bool log_pid;
+	const char *images_dir; /* default "." */
+	const char *work_dir;	/* NULL: the images directory */
+	const char *pidfile;
+	bool display_stats;
+	bool unprivileged;
+	pid_t tree;
+	enum final_state final_state;
+	unsigned int timeout_s;
+	uint64_t ghost_limit_bytes;
+	bool shell_job;
+	bool link_remap;
+	bool evasive_devices;
+	bool file_locks;
+	bool restore_detached;
+	bool restore_sibling;
+	char **exec_cmd; /* --exec-cmd -- PROGRAM ARGS: NULL-terminated, or NULL */
+	bool skip_file_rwx_check;
+	bool validate_build_id;		  /* --file-validation buildid (default) or filesize */
+	VEC(const char *) action_scripts; /* in the order given */
+	VEC(const char *) externals;	  /* --external file[...] / tty[...] kept verbatim */
+	VEC(struct inherit_fd) inherit_fds;
+	const char *check_feature;
+	bool check_extra, check_experimental;
+	bool mntns_compat_mode;	       /* no effect: mounts are not restored */
+	VEC(const char *) unsupported; /* options asked for that only mainline has */
+	struct arena *arena;	       /* owns text that came from configuration files */
+};
+
+/**
+ * options_parse - defaults, configuration files, environment, command line
+ * @ret: filled; strings live until options_free() or the end of the process
+ *
+ * Return: 0; 1 when the program is done (help, version) and should exit 0;
+ * negative errno after a message (exit 1).
+ */
+int must_check options_parse(int argc, char **argv, struct options *ret);
+
+/**
+ * options_check - refuse what was asked for and cannot be had
+ *
+ * Names every command and option that mainline knows and we do not have, and
+ * options that contradict each other. To be called once the log is open, so
+ * that the log says why nothing was done.
+ *
+ * Return: 0 or -EINVAL (logged)
+ */
+int must_check options_check(const struct options *options);
+
+void options_free(struct options *options);
+
+#endif
