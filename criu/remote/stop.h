@@ -1,0 +1,30 @@
+/*
+ * What has to be mended in a thread because it was stopped, before anything
+ * else is done to it: restartable sequences, interrupted system calls.
+ */
+#ifndef CRIU_REMOTE_STOP_H
+#define CRIU_REMOTE_STOP_H
+
+#include "remote/process.h"
+
+/**
+ * stop_read - registers, mask and rseq of a thread in an EVENT_STOP
+ *
+ * Fills stop_regs, resume_regs, sigmask, rseq. Aborts a restartable sequence the
+ * thread was in, hides the EINTR that epoll_wait and its kin return
+ * from a mere freeze, adopts the state of a thread found inside a stub that a
+ * dead tracer left behind. thread->pending is set by the caller.
+ */
+int must_check stop_read(struct remote_thread *thread);
+
+/**
+ * stop_image_regs - registers for an image: a call that waits starts again
+ *
+ * Unlike resume_regs this can't use the kernel's restart block. A sleep that
+ * reports its remainder goes on with the remainder, which the kernel has written on our stop; other timed
+ * waits get their full timeout again. A call that was interrupted before and is now inside
+ * restart_syscall is recognised by the code around it or by its arguments.
+ */
+void stop_image_regs(const struct remote_thread *thread, struct user_regs_struct *ret);
+
+#endif
