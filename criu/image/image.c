@@ -1,0 +1,146 @@
+/* The image directory: opening it, making it durable, and the commit point. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "image/image-file.h"
+#include "image/image-table.h"
+#include "util/log.h"
+
+#define INVENTORY_NAME "inventory.img"
+#define INVENTORY_TMP  "inventory.img.tmp"
+
+/*
+ * Below this many files fsync() of each, with their writeback already under
+ * way, is the cheapest; above it syncfs() is, by ten times (each fsync() asks
+ * the disk to flush its cache).
+ */
+#define UNSYNCED_MAX 256
+
+int image_dir_open(const char *path, struct image_dir *ret)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return fail_errno("cannot open the images directory %s", path);
+	*ret = (struct image_dir){ .fd = fd, .path = path };
+	return 0;
+}
+
+static void unsynced_close(struct image_dir *dir)
+{
+	for (size_t i = 0; i < dir->unsynced.n; i++)
+		close(dir->unsynced.data[i]);
+	dir->unsynced.n = 0;
+}
+
+void image_dir_close(struct image_dir *dir)
+{
+	unsynced_close(dir);
+	VEC_FREE(&dir->unsynced);
+	if (dir->fd >= 0)
+		close(dir->fd);
+	dir->fd = -1;
+}
+
+int image_create_fd(struct image_dir *dir, const char *name)
+{
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(dir->fd, name, flags, 0600);
+
+	/* An old file may have other names, readers, an owner or a mode: start from a new one. */
+	if (fd < 0 && errno == EEXIST) {
+		if (unlinkat(dir->fd, name, 0))
+			return fail_errno("%s/%s: cannot remove the old image", dir->path, name);
+		fd = openat(dir->fd, name, flags, 0600);
+	}
+	if (fd < 0)
+		return fail_errno("%s/%s: cannot create the image", dir->path, name);
+	return fd;
+}
+
+void image_add_unsynced(struct image_dir *dir, int fd)
+{
+	if (dir->unsynced.n < UNSYNCED_MAX) {
+		VEC_PUSH(&dir->unsynced, fd);
+		return;
+	}
+	dir->many = true;
+	close(fd);
+}
+
+int image_discard(struct image_dir *dir, enum image_kind kind, uint64_t id)
+{
+	char name[IMAGE_NAME_BYTES];
+
+	image_file_name(kind, id, name);
+	if (unlinkat(dir->fd, name, 0) && errno != ENOENT)
+		return fail_errno("%s/%s: cannot remove the old image", dir->path, name);
+	return 0;
+}
+
+int image_sync(struct image_dir *dir)
+{
+	int err = 0;
+
+	if (dir->many) {
+		if (syncfs(dir->fd))
+			return fail_errno("%s: cannot bring the images to disk", dir->path);
+		unsynced_close(dir);
+		dir->many = false;
+		return 0;
+	}
+
+	/* One journal commit serves them all if every file has its blocks before the first fsync(). */
+	for (size_t i = 0; i < dir->unsynced.n; i++)
+		if (sync_file_range(dir->unsynced.data[i], 0, 0, SYNC_FILE_RANGE_WRITE))
+			break; /* not every file system has it; fsync() alone is enough */
+	for (size_t i = 0; i < dir->unsynced.n && !err; i++)
+		if (fsync(dir->unsynced.data[i]))
+			err = fail_errno("%s: cannot bring an image to disk", dir->path);
+	if (!err && fsync(dir->fd))
+		err = fail_errno("%s: cannot bring the directory to disk", dir->path);
+	if (!err)
+		unsynced_close(dir);
+	return err;
+}
+
+int image_prepare_commit(struct image_dir *dir, const struct model *model)
+{
+	struct image_writer *writer;
+	int err;
+
+	err = image_create_named(dir, IMAGE_INVENTORY, INVENTORY_TMP, &writer);
+	if (err)
+		return err;
+	err = image_write_entry(writer, &model->inventory->base);
+	if (err) {
+		image_abort(writer);
+		return err;
+	}
+	err = image_finish(writer);
+	return err ?: image_sync(dir);
+}
+
+int image_commit(int dir_fd)
+{
+	if (renameat(dir_fd, INVENTORY_TMP, dir_fd, INVENTORY_NAME))
+		return -errno;
+	return fsync(dir_fd) ? -errno : 0;
+}
+
+int image_remove_inventory(struct image_dir *dir)
+{
+	if (unlinkat(dir->fd, INVENTORY_TMP, 0) && errno != ENOENT)
+		return fail_errno("%s/%s: cannot remove what an earlier dump left", dir->path, INVENTORY_TMP);
+	if (unlinkat(dir->fd, INVENTORY_NAME, 0)) {
+		if (errno == ENOENT)
+			return 0;
+		return fail_errno("%s/%s: cannot remove the inventory of an earlier dump", dir->path, INVENTORY_NAME);
+	}
+	/* On disk before anything else is written: the directory must not look complete after a crash. */
+	if (fsync(dir->fd))
+		return fail_errno("%s: cannot bring the directory to disk", dir->path);
+	return 0;
+}

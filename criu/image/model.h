@@ -1,0 +1,112 @@
+/*
+ * The model of a checkpoint: the protobuf messages of its images, and nothing
+ * that could be derived from them. dump fills it and image_write() saves it;
+ * image_read() loads it, checks that every reference in it resolves, and
+ * restore walks it. All memory belongs to the arena.
+ */
+#ifndef CRIU_IMAGE_MODEL_H
+#define CRIU_IMAGE_MODEL_H
+
+#include <stdbool.h>
+
+#include "images/core.pb-c.h"
+#include "images/fdinfo.pb-c.h"
+#include "images/fs.pb-c.h"
+#include "images/ghost-file.pb-c.h"
+#include "images/inventory.pb-c.h"
+#include "images/memfd.pb-c.h"
+#include "images/mm.pb-c.h"
+#include "images/pipe-data.pb-c.h"
+#include "images/pstree.pb-c.h"
+#include "images/remap-file-path.pb-c.h"
+#include "images/seccomp.pb-c.h"
+#include "images/shmem-file.pb-c.h"
+#include "images/tty.pb-c.h"
+#include "util/hash.h"
+#include "util/mem.h"
+
+/* One process. core[0] is the leader's, the others follow pstree->threads. */
+struct task_image {
+	PstreeEntry *pstree;
+	TaskKobjIdsEntry *ids; /* NULL for a zombie */
+	CoreEntry **core;
+	size_t n_core;
+	MmEntry *mm; /* NULL for a zombie, and for a task that shares its parent's (vm_id) */
+	FsEntry *fs; /* NULL for a zombie */
+};
+
+/* One descriptor table; several tasks may name it by ids->files_id. */
+struct fdtable_image {
+	uint32_t files_id;
+	FdinfoEntry **fds;
+	size_t n_fds;
+};
+
+/* Content of a pipe or fifo: the entry and the bytes that follow it. */
+struct pipe_data_image {
+	PipeDataEntry *entry;
+	void *bytes;
+	bool fifo; /* lives in fifo-data.img */
+};
+
+/* A deleted file that nobody maps shared; content is read from the image when made. */
+struct ghost_image {
+	uint32_t id;
+	GhostFileEntry *entry;
+};
+
+/* A deleted file that is shared memory; its pages are pagemap-shmem-<id>. */
+struct shmem_file_image {
+	uint32_t id;
+	ShmemFileEntry *entry;
+};
+
+struct model {
+	struct arena *arena;
+	InventoryEntry *inventory;
+	VEC(struct task_image) tasks; /* pre-order, root first */
+	VEC(struct fdtable_image) fdtables;
+	VEC(FileEntry *) files; /* one per open file description, mapped file, exe, cwd, root */
+	VEC(RemapFilePathEntry *) remaps;
+	VEC(MemfdInodeEntry *) memfds;
+	VEC(struct shmem_file_image) shmem_files;
+	VEC(struct ghost_image) ghosts;
+	VEC(struct pipe_data_image) pipe_data;
+	VEC(TtyInfoEntry *) ttys;
+	SeccompEntry *seccomp;
+
+	/* Look-up beside the messages, kept by the functions below. */
+	struct hash files_by_id;
+	struct hash tasks_by_pid;
+};
+
+void model_init(struct model *model);
+void model_free(struct model *model);
+
+/** model_add_task - append a zeroed task; the pointer is stable only once all tasks are there. */
+struct task_image *model_add_task(struct model *model);
+
+/** model_add_file - append a new entry with the next free id (ids start at 1). */
+FileEntry *model_add_file(struct model *model, FdTypes type);
+
+/** model_index - (re)build the look-up tables; -EINVAL on duplicate ids or pids. */
+int must_check model_index(struct model *model);
+
+FileEntry *model_file(const struct model *model, uint32_t id);			   /* or NULL */
+struct task_image *model_task(const struct model *model, uint32_t pid);		   /* or NULL */
+struct fdtable_image *model_fdtable(const struct model *model, uint32_t files_id); /* or NULL */
+
+/* Allocate a protobuf message in the model's arena and run its init function. */
+#define model_new(model, Type, init)                                                                                   \
+	({                                                                                                             \
+		Type *msg_ = arena_new_of((model)->arena, Type);                                                       \
+		init(msg_);                                                                                            \
+		msg_;                                                                                                  \
+	})
+
+static inline bool task_image_alive(const struct task_image *task)
+{
+	return task->mm || (task->ids && task->core[0]->thread_info);
+}
+
+#endif

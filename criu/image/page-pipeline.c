@@ -1,0 +1,392 @@
+/*
+ * Buffers go round between the caller, who fills them, and threads, who write
+ * them. A buffer is cut into slices, each the content of one pages file, so
+ * that small files share a buffer and nobody waits for any of them.
+ *
+ * Large writes bypass the page cache: its copy costs as much as reading the
+ * pages did, and throws out what the job will want back. Several threads,
+ * because one direct write at a time leaves the disk idle between two of them;
+ * the file is allocated ahead so that they do not take turns extending it. Small
+ * files go through the cache and reach the disk together in image_sync().
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "image/image-file.h"
+#include "image/image-table.h"
+#include "image/page-pipeline.h"
+#include "util/log.h"
+
+#define N_BUFFERS	 12
+#define N_THREADS	 6
+#define N_SLICES	 (N_BUFFERS * PAGE_BUFFER_BYTES / PAGE_BYTES) /* a slice is a page at least */
+#define DIRECT_MIN_BYTES (512 * 1024UL)
+#define AHEAD_MIN_BYTES	 (4 * 1024 * 1024UL)
+#define AHEAD_MAX_BYTES	 (128 * 1024 * 1024UL)
+
+struct pages_file {
+	uint32_t pages_id;
+	int fd;
+	uint64_t bytes;	      /* queued or written */
+	uint64_t allocated;   /* end of what was allocated ahead */
+	unsigned int pending; /* slices not written yet */
+	bool closed;
+	atomic_bool buffered; /* direct writes were refused */
+};
+
+struct buffer {
+	uint8_t *data;
+	unsigned int pending; /* slices not written yet */
+};
+
+struct slice {
+	struct pages_file *file;
+	struct buffer *buffer;
+	size_t start, bytes; /* in the buffer */
+	uint64_t offset;     /* in the file */
+};
+
+struct page_pipeline {
+	struct image_dir *dir;
+	uint32_t last_pages_id;
+	uint8_t *memory;
+
+	/* The caller's: the buffer being filled and the slice of it not queued yet. */
+	struct buffer *filling;
+	size_t used, slice_start;
+	struct pages_file *open;
+
+	pthread_t threads[N_THREADS];
+	size_t n_threads;
+	pthread_mutex_t lock; /* guards everything below, and files' and buffers' counts */
+	pthread_cond_t queued, written;
+	struct buffer buffers[N_BUFFERS];
+	struct slice queue[N_SLICES];
+	size_t queue_head, queue_n;
+	VEC(int) done; /* descriptors of finished files */
+	bool stop;
+	bool reported;
+	int err; /* first failure, positive errno */
+	uint32_t err_pages_id;
+};
+
+/* --- threads ---------------------------------------------------------------- */
+
+static void allocate_ahead(struct page_pipeline *pipeline, struct pages_file *file, uint64_t end)
+{
+	uint64_t from, to;
+
+	pthread_mutex_lock(&pipeline->lock);
+	from = file->allocated;
+	to = end > from ? end + min_u64(max_u64(end, AHEAD_MIN_BYTES), AHEAD_MAX_BYTES) : from;
+	file->allocated = to;
+	pthread_mutex_unlock(&pipeline->lock);
+	/* Only a help: a file system without it, or too full for it, still takes the pages themselves. */
+	if (to > from)
+		(void)!fallocate(file->fd, 0, (off_t)from, (off_t)(to - from));
+}
+
+static int write_slice(struct page_pipeline *pipeline, const struct slice *slice)
+{
+	struct pages_file *file = slice->file;
+	size_t done = 0;
+	bool direct = false;
+
+	if (slice->bytes >= DIRECT_MIN_BYTES && !file->buffered) {
+		allocate_ahead(pipeline, file, slice->offset + slice->bytes);
+		direct = !fcntl(file->fd, F_SETFL, O_DIRECT);
+		if (!direct)
+			file->buffered = true;
+	}
+	while (done < slice->bytes) {
+		ssize_t n = pwrite(file->fd, slice->buffer->data + slice->start + done, slice->bytes - done,
+				   (off_t)(slice->offset + done));
+
+		if (n > 0) {
+			done += n;
+		} else if (n < 0 && errno == EINVAL && !file->buffered) {
+			/* A stricter alignment than a page: nothing we could give it. */
+			file->buffered = true;
+			if (fcntl(file->fd, F_SETFL, 0))
+				return errno;
+		} else if (n == 0 || errno != EINTR) {
+			return n == 0 ? EIO : errno;
+		}
+	}
+	return 0;
+}
+
+/* The last slice of @file is written: cut off what was allocated ahead. */
+static int finish_file(const struct pages_file *file)
+{
+	if (file->allocated > file->bytes && ftruncate(file->fd, (off_t)file->bytes))
+		return errno;
+	return 0;
+}
+
+/* Called with the lock held. */
+static void note_error(struct page_pipeline *pipeline, const struct pages_file *file, int err)
+{
+	if (err && !pipeline->err) {
+		pipeline->err = err;
+		pipeline->err_pages_id = file->pages_id;
+	}
+}
+
+/* Called with the lock held, once nothing of @file is left to write. */
+static void retire_file(struct page_pipeline *pipeline, struct pages_file *file)
+{
+	note_error(pipeline, file, finish_file(file));
+	VEC_PUSH(&pipeline->done, file->fd);
+	free(file);
+}
+
+static void *write_slices(void *arg)
+{
+	struct page_pipeline *pipeline = arg;
+
+	pthread_mutex_lock(&pipeline->lock);
+	for (;;) {
+		struct slice slice;
+		int err;
+
+		while (!pipeline->queue_n && !pipeline->stop)
+			pthread_cond_wait(&pipeline->queued, &pipeline->lock);
+		if (!pipeline->queue_n)
+			break;
+		slice = pipeline->queue[pipeline->queue_head];
+		pipeline->queue_head = (pipeline->queue_head + 1) % N_SLICES;
+		pipeline->queue_n--;
+
+		pthread_mutex_unlock(&pipeline->lock);
+		err = write_slice(pipeline, &slice);
+		pthread_mutex_lock(&pipeline->lock);
+
+		note_error(pipeline, slice.file, err);
+		if (--slice.file->pending == 0 && slice.file->closed)
+			retire_file(pipeline, slice.file);
+		if (--slice.buffer->pending == 0)
+			pthread_cond_signal(&pipeline->written);
+	}
+	pthread_mutex_unlock(&pipeline->lock);
+	return NULL;
+}
+
+/* --- caller ----------------------------------------------------------------- */
+
+static void pipeline_free(struct page_pipeline *pipeline)
+{
+	if (pipeline->memory)
+		munmap(pipeline->memory, N_BUFFERS * PAGE_BUFFER_BYTES);
+	pthread_cond_destroy(&pipeline->queued);
+	pthread_cond_destroy(&pipeline->written);
+	pthread_mutex_destroy(&pipeline->lock);
+	VEC_FREE(&pipeline->done);
+	free(pipeline);
+}
+
+static void stop_threads(struct page_pipeline *pipeline)
+{
+	pthread_mutex_lock(&pipeline->lock);
+	pipeline->stop = true;
+	pthread_cond_broadcast(&pipeline->queued);
+	pthread_mutex_unlock(&pipeline->lock);
+	for (size_t i = 0; i < pipeline->n_threads; i++)
+		pthread_join(pipeline->threads[i], NULL);
+}
+
+/* The threads leave every signal to the caller's thread. */
+static int start_threads(struct page_pipeline *pipeline)
+{
+	sigset_t all, old;
+	int err = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	while (pipeline->n_threads < N_THREADS && !err) {
+		err = pthread_create(&pipeline->threads[pipeline->n_threads], NULL, write_slices, pipeline);
+		if (!err)
+			pipeline->n_threads++;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return err && !pipeline->n_threads ? fail(err, "cannot start a thread to write pages") : 0;
+}
+
+int page_pipeline_start(struct image_dir *dir, struct page_pipeline **ret)
+{
+	struct page_pipeline *pipeline = xalloc(sizeof(*pipeline));
+	void *memory;
+	int err;
+
+	pipeline->dir = dir;
+	pthread_mutex_init(&pipeline->lock, NULL);
+	pthread_cond_init(&pipeline->queued, NULL);
+	pthread_cond_init(&pipeline->written, NULL);
+	memory = mmap(NULL, N_BUFFERS * PAGE_BUFFER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED) {
+		err = fail_errno("cannot allocate buffers for pages");
+		pipeline_free(pipeline);
+		return err;
+	}
+	pipeline->memory = memory;
+	for (size_t i = 0; i < N_BUFFERS; i++)
+		pipeline->buffers[i].data = pipeline->memory + i * PAGE_BUFFER_BYTES;
+	err = start_threads(pipeline);
+	if (err) {
+		pipeline_free(pipeline);
+		return err;
+	}
+	*ret = pipeline;
+	return 0;
+}
+
+/* Finished files become the directory's, in the caller's thread. */
+static void hand_over_files(struct page_pipeline *pipeline)
+{
+	pthread_mutex_lock(&pipeline->lock);
+	for (size_t i = 0; i < pipeline->done.n; i++)
+		image_add_unsynced(pipeline->dir, pipeline->done.data[i]);
+	pipeline->done.n = 0;
+	pthread_mutex_unlock(&pipeline->lock);
+}
+
+/* The threads' first error, said once. */
+static int pipeline_error(struct page_pipeline *pipeline)
+{
+	uint32_t pages_id;
+	bool reported;
+	int err;
+
+	pthread_mutex_lock(&pipeline->lock);
+	err = pipeline->err;
+	pages_id = pipeline->err_pages_id;
+	reported = pipeline->reported;
+	pipeline->reported = err != 0;
+	pthread_mutex_unlock(&pipeline->lock);
+	if (err && !reported)
+		return fail(err, "%s/pages-%u.img: cannot write pages", pipeline->dir->path, pages_id);
+	return -err;
+}
+
+int page_pipeline_finish(struct page_pipeline *pipeline)
+{
+	int err;
+
+	if (pipeline->open)
+		pipeline_file_close(pipeline, pipeline->open);
+	stop_threads(pipeline);
+	hand_over_files(pipeline);
+	err = pipeline_error(pipeline);
+	pipeline_free(pipeline);
+	return err;
+}
+
+struct image_dir *pipeline_dir(struct page_pipeline *pipeline)
+{
+	return pipeline->dir;
+}
+
+int pipeline_file_open(struct page_pipeline *pipeline, struct pages_file **ret, uint32_t *ret_pages_id)
+{
+	char name[IMAGE_NAME_BYTES];
+	struct pages_file *file;
+	int fd;
+
+	if (pipeline->open)
+		return fail(EBUSY, "pages-%u.img is still being filled", pipeline->open->pages_id);
+	hand_over_files(pipeline);
+	image_file_name(IMAGE_PAGES, pipeline->last_pages_id + 1, name);
+	fd = image_create_fd(pipeline->dir, name);
+	if (fd < 0)
+		return fd;
+	file = xalloc(sizeof(*file));
+	file->fd = fd;
+	file->pages_id = ++pipeline->last_pages_id;
+	pipeline->open = file;
+	*ret = file;
+	*ret_pages_id = file->pages_id;
+	return 0;
+}
+
+static void queue_slice(struct page_pipeline *pipeline, struct pages_file *file)
+{
+	size_t bytes = pipeline->used - pipeline->slice_start;
+
+	if (!bytes)
+		return;
+	pthread_mutex_lock(&pipeline->lock);
+	pipeline->queue[(pipeline->queue_head + pipeline->queue_n++) % N_SLICES] = (struct slice){
+		.file = file,
+		.buffer = pipeline->filling,
+		.start = pipeline->slice_start,
+		.bytes = bytes,
+		.offset = file->bytes,
+	};
+	file->bytes += bytes;
+	file->pending++;
+	pipeline->filling->pending++;
+	pthread_cond_signal(&pipeline->queued);
+	pthread_mutex_unlock(&pipeline->lock);
+	pipeline->slice_start = pipeline->used;
+}
+
+static struct buffer *idle_buffer(struct page_pipeline *pipeline)
+{
+	for (size_t i = 0; i < N_BUFFERS; i++)
+		if (!pipeline->buffers[i].pending && &pipeline->buffers[i] != pipeline->filling)
+			return &pipeline->buffers[i];
+	return NULL;
+}
+
+static void next_buffer(struct page_pipeline *pipeline)
+{
+	struct buffer *buffer;
+
+	pthread_mutex_lock(&pipeline->lock);
+	while (!(buffer = idle_buffer(pipeline)))
+		pthread_cond_wait(&pipeline->written, &pipeline->lock);
+	pthread_mutex_unlock(&pipeline->lock);
+	pipeline->filling = buffer;
+	pipeline->used = 0;
+	pipeline->slice_start = 0;
+}
+
+int pipeline_room(struct page_pipeline *pipeline, struct pages_file *file, void **ret_buf, size_t *ret_bytes)
+{
+	int err;
+
+	if (!pipeline->filling || pipeline->used == PAGE_BUFFER_BYTES) {
+		err = pipeline_error(pipeline);
+		if (err)
+			return err;
+		queue_slice(pipeline, file);
+		next_buffer(pipeline);
+	}
+	*ret_buf = pipeline->filling->data + pipeline->used;
+	*ret_bytes = PAGE_BUFFER_BYTES - pipeline->used;
+	return 0;
+}
+
+void pipeline_add(struct page_pipeline *pipeline, struct pages_file *file, size_t bytes)
+{
+	pipeline->used += bytes;
+	/* At once, not at the next call: the threads can start while the caller looks for more. */
+	if (pipeline->used == PAGE_BUFFER_BYTES)
+		queue_slice(pipeline, file);
+}
+
+void pipeline_file_close(struct page_pipeline *pipeline, struct pages_file *file)
+{
+	queue_slice(pipeline, file);
+	pipeline->open = NULL;
+	pthread_mutex_lock(&pipeline->lock);
+	file->closed = true;
+	if (!file->pending)
+		retire_file(pipeline, file);
+	pthread_mutex_unlock(&pipeline->lock);
+}

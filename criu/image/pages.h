@@ -1,0 +1,58 @@
+/*
+ * Page store: pagemap-*.img and the pages-<n>.img it describes.
+ *
+ * Writing goes through a pipeline: the caller fills aligned buffers of
+ * PAGE_BUFFER_BYTES and a second thread writes them (O_DIRECT where the file
+ * system allows), so that reading memory and writing the disk overlap. One
+ * pipeline serves a whole dump; pages files follow each other through it.
+ */
+#ifndef CRIU_IMAGE_PAGES_H
+#define CRIU_IMAGE_PAGES_H
+
+#include "image/image.h"
+#include "images/pagemap.pb-c.h"
+
+#define PAGE_BUFFER_BYTES (1024 * 1024UL)
+
+struct page_pipeline;
+
+int must_check page_pipeline_start(struct image_dir *dir, struct page_pipeline **ret);
+/** page_pipeline_finish - wait for all writes; first error of the writer thread; frees it. */
+int must_check page_pipeline_finish(struct page_pipeline *pipeline);
+
+struct page_writer;
+
+/** page_writer_open - begin pagemap-<id> (kind IMAGE_PAGEMAP or IMAGE_PAGEMAP_SHMEM) with a fresh pages-<n>. */
+int must_check page_writer_open(struct page_pipeline *pipeline, enum image_kind kind, uint64_t id,
+				struct page_writer **ret);
+/** page_writer_room - where the next bytes go; *ret_bytes > 0, a multiple of the page size. */
+int must_check page_writer_room(struct page_writer *writer, void **ret_buf, size_t *ret_bytes);
+/**
+ * page_writer_add - the first @nr_pages pages of the room now hold the content of the
+ * pages at @vaddr; ascending @vaddr only; adjacent runs are merged into one entry.
+ */
+int must_check page_writer_add(struct page_writer *writer, uint64_t vaddr, uint64_t nr_pages);
+/** page_writer_close - write the pagemap; *ret_pages (may be NULL) counts pages stored. */
+int must_check page_writer_close(struct page_writer *writer, uint64_t *ret_pages);
+void page_writer_abort(struct page_writer *writer);
+
+/* One pagemap read back, in the model's arena. */
+struct page_range {
+	uint64_t vaddr;
+	uint64_t nr_pages;
+	uint64_t file_offset; /* in the pages file */
+};
+
+struct pagemap {
+	struct page_range *ranges; /* ascending, not overlapping: checked */
+	size_t n_ranges;
+	uint64_t nr_pages;
+	int pages_fd; /* owned; -1 when empty */
+};
+
+/** pagemap_read - a missing pagemap is an empty one; the pages file's size is checked. */
+int must_check pagemap_read(const struct image_dir *dir, enum image_kind kind, uint64_t id, struct arena *arena,
+			    struct pagemap *ret);
+void pagemap_close(struct pagemap *map);
+
+#endif
