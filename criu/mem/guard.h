@@ -1,0 +1,69 @@
+/*
+ * The guard: a child of ours that outlives us when we are killed, and then
+ * takes away what must not stay. It knows the temporary names that exist at
+ * the moment and, once a dump has decided to commit, which processes have to
+ * die and how the commit is finished.
+ *
+ * All functions accept a NULL guard and then do nothing (tests, tools).
+ */
+#ifndef CRIU_MEM_GUARD_H
+#define CRIU_MEM_GUARD_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "util/macros.h"
+
+struct guard;
+
+/**
+ * guard_start - fork the guard
+ *
+ * To be called early, while we are small and have neither threads nor descriptors of others. The guard
+ * has its own session, no descriptor of ours and no terminal, and ends with us.
+ */
+int must_check guard_start(struct guard **ret);
+
+/** guard_pid - its process id, which no restored task can have; 0 without a guard. */
+pid_t guard_pid(const struct guard *guard);
+
+enum guard_name_flags {
+	GUARD_DIR = 1 << 0,	     /* removed with rmdir(2) */
+	GUARD_UNTIL_COMMIT = 1 << 1, /* stays once guard_commit_begin() was called */
+};
+
+/**
+ * guard_name_add - from now on @path is removed if we die
+ * @path:  absolute; the last component is not followed
+ * @inode: the name is removed only while it is this inode; NULL: a random name nobody else can
+ *         have chosen, whose inode follows with guard_name_inode()
+ * Return: slot for the functions below, or logged -errno. No system calls.
+ */
+int must_check guard_name_add(struct guard *guard, const char *path, const struct stat *inode, int flags);
+void guard_name_inode(struct guard *guard, int slot, const struct stat *inode);
+/** guard_name_drop - the name is gone, or is to stay. */
+void guard_name_drop(struct guard *guard, int slot);
+
+/**
+ * guard_commit_begin - the point of no return of a dump
+ * @dir_fd:  image directory; borrowed
+ * @pidfds:  processes of the tree; borrowed
+ * @commit:  finishes the commit; async-signal-safe; called in the guard with its copy of @dir_fd
+ *
+ * When it has returned 0 and we die, the guard kills all of @pidfds and calls @commit. Until it has, our death
+ * leaves the tree alone.
+ */
+int must_check guard_commit_begin(struct guard *guard, int dir_fd, const int *pidfds, size_t n,
+				  int (*commit)(int dir_fd));
+
+/** guard_stop - orderly end: names still registered are removed, a commit is ours again; reaps and frees. */
+void guard_stop(struct guard *guard);
+
+static inline void guard_stopp(struct guard **guard)
+{
+	if (*guard)
+		guard_stop(*guard);
+}
+
+#endif

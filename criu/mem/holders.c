@@ -1,0 +1,259 @@
+/*
+ * Outsiders run while we look, so anything may vanish between two calls; what is gone holds nothing.
+ * The text of maps and of descriptor links only says where to look closer: whether it is one of our
+ * objects is decided by the inode behind it.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/proc.h"
+#include "mem/holders.h"
+#include "util/log.h"
+
+struct scan {
+	const struct inodes *inodes;
+	struct hash tree; /* pid -> itself */
+	outside_holders *ret;
+	size_t n_denied; /* processes that could not be looked into */
+	pid_t denied;	 /* one of them */
+};
+
+struct outsider {
+	pid_t pid;
+	bool denied;
+	bool known; /* the fields below are filled */
+	bool ours;  /* this process or a descendant of it */
+	char comm[64];
+};
+
+static bool text_may_be_object(const char *text)
+{
+	return strstr(text, " (deleted)") || strstr(text, "/memfd:") || strstr(text, "/SYSV");
+}
+
+/* Quiet: a process that ended meanwhile is not worth a line. */
+static bool read_stat(pid_t pid, struct proc_stat *ret)
+{
+	auto_fd int fd = proc_open(pid, "stat", O_RDONLY | O_CLOEXEC);
+	char text[2048];
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return !proc_parse_stat(text, ret);
+}
+
+/* Asked only about the few processes that do hold something. */
+static void know(struct outsider *who)
+{
+	struct proc_stat stat;
+	pid_t pid = who->pid;
+
+	if (who->known || !read_stat(pid, &stat))
+		return;
+	who->known = true;
+	snprintf(who->comm, sizeof(who->comm), "%s", stat.comm);
+	while (stat.ppid > 1 && stat.ppid != getpid())
+		if (!read_stat(stat.ppid, &stat))
+			return;
+	who->ours = stat.ppid == getpid();
+}
+
+static void add_holder(struct scan *scan, struct outsider *who, const struct outside_holder *found)
+{
+	struct outside_holder *holder;
+
+	know(who);
+	if (who->ours || !who->known)
+		return;
+	holder = VEC_ADD(scan->ret);
+	*holder = *found;
+	holder->pid = who->pid;
+	memcpy(holder->comm, who->comm, sizeof(holder->comm));
+}
+
+/* The inode of ours that @dir_fd/@name leads to, or NULL. */
+static const struct inode *find_object(const struct scan *scan, struct outsider *who, int dir_fd, const char *name)
+{
+	auto_fd int fd = -1;
+	struct inode *inode;
+	struct stat st;
+
+	if (fstatat(dir_fd, name, &st, 0)) {
+		who->denied |= errno == EPERM || errno == EACCES;
+		return NULL;
+	}
+	if (!hash_get(&scan->inodes->by_number, st.st_dev, st.st_ino))
+		return NULL;
+	fd = openat(dir_fd, name, O_PATH | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st))
+		return NULL;
+	inode = inode_get(scan->inodes, fd, &st);
+	return inode && inode->unlinked ? inode : NULL;
+}
+
+/* Was it mapped from a descriptor open for writing? Asked of few mappings, since smaps is slow to read. */
+static bool may_become_writable(pid_t pid, const char *range)
+{
+	int fd = proc_open(pid, "smaps", O_RDONLY | O_CLOEXEC);
+	FILE *smaps = fd < 0 ? NULL : fdopen(fd, "r");
+	auto_free char *line = NULL;
+	bool here = false, writable = true;
+	size_t cap = 0, len = strlen(range);
+
+	if (!smaps) {
+		close_fdp(&fd);
+		return true;
+	}
+	while (getline(&line, &cap, smaps) > 0) {
+		if (here && !strncmp(line, "VmFlags:", 8)) {
+			writable = strstr(line, " mw") != NULL;
+			break;
+		}
+		here |= !strncmp(line, range, len) && line[len] == ' ';
+	}
+	fclose(smaps);
+	return writable;
+}
+
+static void scan_map_line(struct scan *scan, struct outsider *who, int map_files, const char *line)
+{
+	struct outside_holder found = { .fd = -1 };
+	unsigned long long start, end;
+	char name[64];
+
+	if (sscanf(line, "%llx-%llx %4s", &start, &end, found.access) != 3)
+		return;
+	/* As map_files has it; maps pads to 8 digits. */
+	snprintf(name, sizeof(name), "%llx-%llx", start, end);
+	found.inode = find_object(scan, who, map_files, name);
+	if (!found.inode)
+		return;
+	found.start = start;
+	found.end = end;
+	found.mapped_shared = found.access[3] == 's';
+	snprintf(name, sizeof(name), "%08llx-%08llx", start, end);
+	found.write = found.mapped_shared && (found.access[1] == 'w' || may_become_writable(who->pid, name));
+	add_holder(scan, who, &found);
+}
+
+static void scan_maps(struct scan *scan, struct outsider *who)
+{
+	auto_fd int map_files = proc_open(who->pid, "map_files", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = proc_open(who->pid, "maps", O_RDONLY | O_CLOEXEC);
+	auto_free char *line = NULL;
+	size_t cap = 0;
+	FILE *maps;
+
+	who->denied |= fd == -EPERM || fd == -EACCES;
+	if (fd < 0)
+		return;
+	maps = fdopen(fd, "r");
+	if (!maps) {
+		close(fd);
+		return;
+	}
+	while (getline(&line, &cap, maps) > 0)
+		if (text_may_be_object(line))
+			scan_map_line(scan, who, map_files, line);
+	fclose(maps);
+}
+
+static void describe_access(const struct outsider *who, struct outside_holder *found)
+{
+	auto_fd int fd = -1;
+	char path[64], text[256], *flags;
+	unsigned int value = 0;
+	ssize_t n;
+
+	strcpy(found->access, "?");
+	found->write = true;
+	snprintf(path, sizeof(path), "fdinfo/%d", found->fd);
+	fd = proc_open(who->pid, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	flags = strstr(text, "flags:");
+	if (!flags || sscanf(flags, "flags: %o", &value) != 1)
+		return;
+	found->write = (value & O_ACCMODE) != O_RDONLY;
+	strcpy(found->access, (const char *const[]){ "r", "w", "rw", "?" }[value & O_ACCMODE]);
+}
+
+static void scan_fds(struct scan *scan, struct outsider *who)
+{
+	int fd = proc_open(who->pid, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *entry;
+	DIR *dir;
+
+	if (fd < 0)
+		return;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return;
+	}
+	while ((entry = readdir(dir))) {
+		struct outside_holder found = { 0 };
+		char link[PATH_MAX + 32];
+		ssize_t n;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		/* readlink first: stat on a dead network file would hang. */
+		n = readlinkat(fd, entry->d_name, link, sizeof(link) - 1);
+		if (n < 0)
+			continue;
+		link[n] = '\0';
+		if (!text_may_be_object(link))
+			continue;
+		found.inode = find_object(scan, who, fd, entry->d_name);
+		if (!found.inode)
+			continue;
+		found.fd = atoi(entry->d_name);
+		describe_access(who, &found);
+		add_holder(scan, who, &found);
+	}
+	closedir(dir);
+}
+
+int holders_find_outside(const struct inodes *inodes, const struct remote_tree *tree, outside_holders *ret)
+{
+	struct scan scan = { .inodes = inodes, .ret = ret };
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+
+	if (!proc)
+		return fail_errno("/proc: open, to look for other holders of shared memory");
+	for (size_t i = 0; i < tree->n; i++)
+		hash_put(&scan.tree, tree->processes[i]->pid, 0, tree->processes[i]);
+	while ((entry = readdir(proc))) {
+		struct outsider who = { .pid = atoi(entry->d_name) };
+
+		if (who.pid <= 0 || who.pid == getpid() || hash_get(&scan.tree, who.pid, 0))
+			continue;
+		scan_maps(&scan, &who);
+		scan_fds(&scan, &who);
+		if (who.denied) {
+			scan.n_denied++;
+			scan.denied = who.pid;
+		}
+	}
+	closedir(proc);
+	hash_free(&scan.tree);
+	if (scan.n_denied)
+		pr_warn("%zu processes (%d is one) may not be examined: whether they share memory with the tree is not "
+			"known",
+			scan.n_denied, scan.denied);
+	return 0;
+}

@@ -1,0 +1,29 @@
+/* Who outside the tree holds one of our objects: a scan of every other process that /proc shows. */
+#ifndef CRIU_MEM_HOLDERS_H
+#define CRIU_MEM_HOLDERS_H
+
+#include "mem/inode.h"
+
+struct outside_holder {
+	const struct inode *inode;
+	pid_t pid;
+	char comm[64];
+	uint64_t start, end; /* mapping; 0,0 for a descriptor */
+	int fd;		     /* -1 for a mapping */
+	char access[5];	     /* "rw-s" as in /proc/PID/maps; "r", "w", "rw" for a descriptor */
+	bool mapped_shared;
+	bool write; /* could change the object through it, after mprotect(2) if need be */
+};
+
+typedef VEC(struct outside_holder) outside_holders;
+
+/**
+ * holders_find_outside - mappings and descriptors of interned inodes without a name, in processes outside @tree
+ *
+ * Not seen: descriptors in flight in sockets, or held by the kernel itself (io_uring, KVM), tables of single
+ * threads, and processes of sibling pid namespaces. We and our descendants hold duplicates
+ * and don't count. Linear in what the machine's processes map and hold open.
+ */
+int must_check holders_find_outside(const struct inodes *inodes, const struct remote_tree *tree, outside_holders *ret);
+
+#endif

@@ -1,0 +1,350 @@
+/*
+ * What the kernel keeps: an inode, found by the numbers fstat(2) gives for a descriptor of it. As the
+ * registry holds a descriptor of every inode it knows, a number is not reused while it matters,
+ * except on file systems whose numbers are too small (tmpfs without inode64, some FUSE and network
+ * ones); there the file handle, which carries a generation, decides.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+
+#include "kernel/proc.h"
+#include "kernel/syscalls.h"
+#include "mem/inode.h"
+#include "util/log.h"
+
+#define FS_MAGIC_PIPE	    0x50495045
+#define FS_MAGIC_SOCK	    0x534f434b
+#define FS_MAGIC_ANON_INODE 0x09041934
+
+#define DELETED_SUFFIX " (deleted)"
+
+static bool starts_with(const char *text, const char *prefix)
+{
+	return !strncmp(text, prefix, strlen(prefix));
+}
+
+int inode_read_handle(int fd, struct inode_handle *ret)
+{
+	union {
+		struct file_handle handle;
+		char bytes[sizeof(struct file_handle) + sizeof(ret->data)];
+	} u = { .handle.handle_bytes = sizeof(ret->data) };
+
+	memset(ret, 0, sizeof(*ret));
+	if (name_to_handle_at(fd, "", &u.handle, &ret->mount_id, AT_EMPTY_PATH)) {
+		if (errno == EOPNOTSUPP || errno == EOVERFLOW || errno == ENOSYS || errno == EPERM)
+			return 0;
+		return fail_errno("fd %d: file handle", fd);
+	}
+	ret->bytes = u.handle.handle_bytes;
+	ret->type = u.handle.handle_type;
+	memcpy(ret->data, u.handle.f_handle, ret->bytes);
+	return 0;
+}
+
+int inode_same(int fd_a, int fd_b)
+{
+	struct inode_handle handle_a, handle_b;
+	struct stat a, b;
+	int err;
+
+	if (fstat(fd_a, &a))
+		return fail_errno("fd %d: fstat", fd_a);
+	if (fstat(fd_b, &b))
+		return fail_errno("fd %d: fstat", fd_b);
+	if (a.st_dev != b.st_dev || a.st_ino != b.st_ino || (a.st_mode & S_IFMT) != (b.st_mode & S_IFMT))
+		return 0;
+
+	err = inode_read_handle(fd_a, &handle_a) ?: inode_read_handle(fd_b, &handle_b);
+	if (err)
+		return err;
+	if (!handle_a.bytes || !handle_b.bytes)
+		return 1;
+	return handle_a.type == handle_b.type && handle_a.bytes == handle_b.bytes &&
+	       !memcmp(handle_a.data, handle_b.data, handle_a.bytes);
+}
+
+struct inode *inode_get(const struct inodes *inodes, int fd, const struct stat *st)
+{
+	struct inode *inode = hash_get(&inodes->by_number, st->st_dev, st->st_ino);
+
+	for (; inode; inode = inode->next)
+		if (inode_same(inode->fd, fd) == 1)
+			return inode;
+	return NULL;
+}
+
+int inode_open(const struct inode *inode, int flags)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", inode->fd);
+	fd = open(path, flags | O_CLOEXEC);
+	if (fd < 0)
+		return fail_errno("%s: open by descriptor", inode->name);
+	return fd;
+}
+
+/* A file may really be called "x (deleted)". */
+static bool suffix_is_part_of_name(const char *name, const struct stat *st)
+{
+	struct stat named;
+
+	return name[0] == '/' && !lstat(name, &named) && named.st_dev == st->st_dev && named.st_ino == st->st_ino;
+}
+
+static void split_name(struct inode *inode, const char *name)
+{
+	size_t len = strlen(name), suffix = strlen(DELETED_SUFFIX);
+
+	inode->name = xstrdup(name);
+	if (len > suffix && !strcmp(name + len - suffix, DELETED_SUFFIX) && !suffix_is_part_of_name(name, &inode->st)) {
+		inode->name[len - suffix] = '\0';
+		inode->deleted = true;
+	}
+}
+
+/* Memfds and anonymous shared memory live on a tmpfs that is mounted nowhere; any memfd tells its number. */
+static dev_t kernel_shm_dev(struct inodes *inodes)
+{
+	auto_fd int fd = -1;
+	struct stat st;
+
+	if (inodes->shm_dev)
+		return inodes->shm_dev;
+	fd = memfd_create("criu-probe", MFD_CLOEXEC);
+	if (fd >= 0 && !fstat(fd, &st))
+		inodes->shm_dev = st.st_dev;
+	return inodes->shm_dev;
+}
+
+static enum inode_kind find_kind(struct inodes *inodes, const struct inode *inode)
+{
+	switch (inode->fs_magic) {
+	case FS_MAGIC_HUGETLBFS:
+		return INODE_HUGETLB;
+	case FS_MAGIC_PIPE:
+	case FS_MAGIC_SOCK:
+	case FS_MAGIC_ANON_INODE:
+	case FS_MAGIC_SECRETMEM:
+		return INODE_OTHER;
+	}
+	if (inode->fs_magic == FS_MAGIC_TMPFS && inode->st.st_dev == kernel_shm_dev(inodes)) {
+		if (starts_with(inode->name, "/memfd:"))
+			return INODE_MEMFD;
+		if (starts_with(inode->name, "/SYSV"))
+			return INODE_SYSV;
+		return strcmp(inode->name, "/dev/zero") ? INODE_OTHER : INODE_ANON_SHARED;
+	}
+	return S_ISSOCK(inode->st.st_mode) ? INODE_OTHER : INODE_FILE;
+}
+
+/*
+ * A file of a lower layer keeps its link count when it is removed from the
+ * overlay, yet nothing can be linked to it: only trying tells. The name
+ * exists for the moment between the two calls.
+ */
+static bool overlay_can_link(struct inodes *inodes, const struct inode *inode)
+{
+	auto_free char *dir = xstrdup(inode->name);
+	auto_free char *path = NULL;
+	char *slash = strrchr(dir, '/');
+	char from[64];
+	int slot;
+
+	if (!slash)
+		return false;
+	*slash = '\0';
+	path = xasprintf("%s/.criu-probe.%d.%llx", dir, getpid(), (unsigned long long)inode->st.st_ino);
+	snprintf(from, sizeof(from), "/proc/self/fd/%d", inode->fd);
+	slot = guard_name_add(inodes->guard, path, &inode->st, 0);
+	if (slot < 0)
+		return false;
+	if (linkat(AT_FDCWD, from, AT_FDCWD, path, AT_SYMLINK_FOLLOW)) {
+		guard_name_drop(inodes->guard, slot);
+		return errno != ENOENT;
+	}
+	unlink(path);
+	guard_name_drop(inodes->guard, slot);
+	return true;
+}
+
+static bool find_unlinked(struct inodes *inodes, const struct inode *inode)
+{
+	if (!inode->st.st_nlink)
+		return true;
+	/* rmdir(2) leaves a count on some file systems. */
+	if (inode->deleted && S_ISDIR(inode->st.st_mode))
+		return true;
+	return inode->deleted && inode->kind == INODE_FILE && inode->fs_magic == FS_MAGIC_OVERLAY &&
+	       !overlay_can_link(inodes, inode);
+}
+
+static void inode_free(struct inode *inode)
+{
+	if (inode->fd >= 0)
+		close(inode->fd);
+	free(inode->name);
+	VEC_FREE(&inode->holders);
+	VEC_FREE(&inode->remap_files);
+	free(inode);
+}
+
+static struct inode *inode_new(struct inodes *inodes, int fd, const struct stat *st, const char *name)
+{
+	struct inode *inode = xalloc(sizeof(*inode));
+	struct statfs fs;
+
+	inode->st = *st;
+	inode->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (inode->fd < 0) {
+		fail_errno("%s: duplicate descriptor %d", name, fd);
+		inode_free(inode);
+		return NULL;
+	}
+	if (fstatfs(fd, &fs)) {
+		fail_errno("%s: fstatfs", name);
+		inode_free(inode);
+		return NULL;
+	}
+	inode->fs_magic = (uint32_t)fs.f_type;
+	split_name(inode, name);
+	inode->kind = find_kind(inodes, inode);
+	inode->unlinked = find_unlinked(inodes, inode);
+	return inode;
+}
+
+struct inode *inode_intern(struct inodes *inodes, int fd, const char *name)
+{
+	struct inode *inode;
+	struct stat st;
+
+	if (fstat(fd, &st)) {
+		fail_errno("%s: fstat", name);
+		return NULL;
+	}
+	inode = inode_get(inodes, fd, &st);
+	if (inode)
+		return inode;
+	inode = inode_new(inodes, fd, &st, name);
+	if (!inode)
+		return NULL;
+	VEC_PUSH(&inodes->all, inode);
+	inode->id = inodes->all.n;
+	inode->next = hash_put(&inodes->by_number, st.st_dev, st.st_ino, inode);
+	return inode;
+}
+
+void inode_add_holder(struct inode *inode, const struct inode_holder *holder)
+{
+	VEC_PUSH(&inode->holders, *holder);
+}
+
+void inodes_free(struct inodes *inodes)
+{
+	for (size_t i = 0; i < inodes->all.n; i++)
+		inode_free(inodes->all.data[i]);
+	VEC_FREE(&inodes->all);
+	hash_free(&inodes->by_number);
+}
+
+/* --- overlayfs: which page cache? ------------------------------------------- */
+
+#define PAGEMAP_PRESENT	    (1ULL << 63)
+#define PAGEMAP_SWAPPED	    (1ULL << 62)
+#define PAGEMAP_FILE	    (1ULL << 61)
+#define PAGEMAP_FRAME	    ((1ULL << 55) - 1)
+#define PAGEMAP_CHUNK_PAGES 512
+
+static bool page_is_of_file(uint64_t entry)
+{
+	return (entry & PAGEMAP_PRESENT) && (entry & PAGEMAP_FILE);
+}
+
+static int read_pagemap(pid_t pid, uint64_t addr, uint64_t *ret_entries, size_t n)
+{
+	auto_fd int fd = proc_open(pid, "pagemap", O_RDONLY | O_CLOEXEC);
+	ssize_t bytes;
+
+	if (fd < 0)
+		return fail(-fd, "task %d: open pagemap", pid);
+	bytes = pread(fd, ret_entries, n * sizeof(*ret_entries), (off_t)(addr / PAGE_BYTES * sizeof(*ret_entries)));
+	if (bytes != (ssize_t)(n * sizeof(*ret_entries)))
+		return fail(EIO, "task %d: read pagemap at %#llx", pid, (unsigned long long)addr);
+	return 0;
+}
+
+/*
+ * A page that shows the file: one that is present, or else one that will be when it is read. 1 and
+ * the page, or 0 if the task has written all of them privately.
+ */
+static int find_file_page(pid_t pid, uint64_t start, uint64_t bytes, uint64_t *ret_addr)
+{
+	uint64_t entries[PAGEMAP_CHUNK_PAGES];
+	bool untouched = false;
+
+	for (uint64_t done = 0; done < bytes; done += sizeof(entries) / sizeof(*entries) * PAGE_BYTES) {
+		size_t n = min_u64(PAGEMAP_CHUNK_PAGES, (bytes - done) / PAGE_BYTES);
+		int err = read_pagemap(pid, start + done, entries, n);
+
+		if (err)
+			return err;
+		for (size_t i = 0; i < n; i++) {
+			bool present = page_is_of_file(entries[i]);
+
+			if (!present && (untouched || (entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED))))
+				continue;
+			*ret_addr = start + done + i * PAGE_BYTES;
+			if (present)
+				return 1;
+			untouched = true;
+		}
+	}
+	return untouched;
+}
+
+/* The frame behind @addr, 0 if it can't be seen. */
+static uint64_t page_frame(pid_t pid, uint64_t addr)
+{
+	uint64_t entry;
+
+	return !read_pagemap(pid, addr, &entry, 1) && page_is_of_file(entry) ? entry & PAGEMAP_FRAME : 0;
+}
+
+static int same_page(const struct inode *inode, pid_t pid, uint64_t addr, uint64_t offset)
+{
+	unsigned char theirs[PAGE_BYTES];
+	auto_fd int fd = inode_open(inode, O_RDONLY);
+	uint64_t frame_theirs, frame_ours;
+	void *ours;
+	int same;
+
+	if (fd < 0)
+		return fd;
+	ours = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, fd, (off_t)offset);
+	if (ours == MAP_FAILED)
+		return fail_errno("%s: map one page at %#llx", inode->name, (unsigned long long)offset);
+	/* Reading makes the page present in both. What may not be read (PROT_NONE) shows nothing yet. */
+	same = sys_vm_read(pid, addr, theirs, sizeof(theirs)) || !memcmp(theirs, ours, PAGE_BYTES);
+	frame_theirs = page_frame(pid, addr);
+	frame_ours = page_frame(getpid(), (uintptr_t)ours);
+	munmap(ours, PAGE_BYTES);
+	return frame_theirs && frame_ours ? frame_theirs == frame_ours : same;
+}
+
+int inode_shows_mapping(const struct inode *inode, pid_t pid, uint64_t start, uint64_t bytes, uint64_t offset)
+{
+	uint64_t addr, size = round_up_pages(inode->st.st_size);
+	int found;
+
+	if (inode->fs_magic != FS_MAGIC_OVERLAY || offset >= size)
+		return 1;
+	found = find_file_page(pid, start, min_u64(bytes, size - offset), &addr);
+	if (found <= 0)
+		return found < 0 ? found : 1;
+	return same_page(inode, pid, addr, offset + (addr - start));
+}

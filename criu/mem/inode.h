@@ -1,0 +1,111 @@
+/*
+ * Which inode is it? The one place that decides whether two descriptors or
+ * mappings refer to the same object: by what the kernel opens, never by the
+ * numbers or names in /proc text.
+ */
+#ifndef CRIU_MEM_INODE_H
+#define CRIU_MEM_INODE_H
+
+#include <sys/stat.h>
+
+#include "image/model.h"
+#include "mem/guard.h"
+#include "remote/process.h"
+
+enum inode_kind {
+	INODE_FILE,	   /* has or had a name on a mounted file system */
+	INODE_ANON_SHARED, /* mmap(MAP_SHARED|MAP_ANONYMOUS) */
+	INODE_MEMFD,
+	INODE_SYSV,    /* System V segment */
+	INODE_HUGETLB, /* anything on hugetlbfs, with or without a name */
+	INODE_OTHER,   /* pipe, socket, device, anon_inode: nothing to keep */
+};
+
+/* A task of the tree that holds an inode, for messages and for inspect. */
+struct inode_holder {
+	pid_t pid;
+	uint64_t start, end; /* mapping; 0,0 for a descriptor */
+	int fd;		     /* -1 for a mapping */
+	bool write;
+};
+
+struct inode {
+	uint32_t id; /* 1, 2, ... in order of first sight: the shmid in images */
+	enum inode_kind kind;
+	int fd; /* O_PATH or better; owned; keeps the number from being reused */
+	struct stat st;
+	uint64_t fs_magic;
+	char *name;	     /* path as first seen, without " (deleted)"; owned */
+	bool deleted;	     /* that path is gone */
+	bool unlinked;	     /* no name is left and none can be made */
+	bool mapped_shared;  /* by a task of the tree */
+	uint64_t mapped_end; /* highest byte any shared mapping covers */
+	VEC(struct inode_holder) holders;
+
+	/* Deleted names, mem/remap.h */
+	VEC(const FileEntry *) remap_files; /* entries whose name is gone */
+	uint32_t ghost_id;		    /* 0: not a ghost */
+	FileEntry *link;		    /* entry of its link-remap, or NULL */
+	int link_slot;			    /* of that link's name in the guard */
+	bool link_made;
+
+	struct inode *next; /* with the same numbers */
+};
+
+struct inodes {
+	VEC(struct inode *) all;
+	struct hash by_number; /* (st_dev, st_ino) -> first of a chain, then compared properly */
+	dev_t shm_dev;	       /* of the kernel's own tmpfs: memfds, anonymous shared memory; 0: not asked yet */
+	struct guard *guard;   /* where temporary names are registered; borrowed, may be NULL */
+};
+
+#define FS_MAGIC_TMPFS	   0x01021994
+#define FS_MAGIC_HUGETLBFS 0x958458f6
+#define FS_MAGIC_OVERLAY   0x794c7630
+#define FS_MAGIC_SECRETMEM 0x5345434d
+
+/* What name_to_handle_at(2) knows an inode by: its number and generation. */
+struct inode_handle {
+	unsigned int bytes; /* 0: this file system has none */
+	int type;
+	int mount_id;
+	unsigned char data[128];
+};
+
+/** inode_read_handle - *ret->bytes is 0 when the file system has no handles; logged -errno for other errors. */
+int must_check inode_read_handle(int fd, struct inode_handle *ret);
+
+/**
+ * inode_intern - the inode that @fd refers to
+ * @fd:   any descriptor (O_PATH will do); borrowed, duplicated if it is new
+ * @name: what /proc said (readlink text); its " (deleted)" suffix is understood
+ * Return: the one struct for this inode, owned by @inodes; NULL on a logged error.
+ */
+struct inode *inode_intern(struct inodes *inodes, int fd, const char *name);
+
+/** inode_same - do the two descriptors refer to one inode? 1, 0 or logged -errno. */
+int must_check inode_same(int fd_a, int fd_b);
+
+/** inode_get - the interned inode with the identity of @fd, whose numbers are in @st; NULL if there is none. */
+struct inode *inode_get(const struct inodes *inodes, int fd, const struct stat *st);
+
+/** inode_open - a new descriptor of @inode opened with @flags; owned by the caller; logged -errno. */
+int must_check inode_open(const struct inode *inode, int flags);
+
+/**
+ * inode_shows_mapping - does the mapping show the pages that @inode has now?
+ *
+ * On overlayfs a mapping made before the file was copied up stays on the page
+ * cache of the lower file, although every number and every descriptor says
+ * that it is the upper one. Told by the page frame behind one page, or by its
+ * content when the frame can't be seen (no CAP_SYS_ADMIN).
+ * @start, @bytes: of the mapping in @pid, stopped; @offset: of its start in the file
+ * Return: 1 yes (always, on other file systems), 0 no: to be refused; logged -errno.
+ */
+int must_check inode_shows_mapping(const struct inode *inode, pid_t pid, uint64_t start, uint64_t bytes,
+				   uint64_t offset);
+
+void inode_add_holder(struct inode *inode, const struct inode_holder *holder);
+void inodes_free(struct inodes *inodes);
+
+#endif

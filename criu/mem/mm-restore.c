@@ -1,0 +1,382 @@
+/*
+ * The order: vdso group to its place, unmap, map, advise, fill, mm fields.
+ * Between relatives a private mapping is kept if it shows the same part of the
+ * same object in the same way; then its pages are still shared with the
+ * relative, and only those that differ are written.
+ */
+#include <errno.h>
+#include <linux/prctl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "arch.h"
+#include "mem/mm-restore.h"
+#include "util/log.h"
+
+#define OURS_TO_MOVE (VMA_AREA_VDSO | VMA_AREA_VVAR)
+#define NOT_MAPPED   (OURS_TO_MOVE | VMA_AREA_VSYSCALL | VMA_AREA_GUARD)
+
+/* Advice a fork does not pass on, or that changes what a fork passes on. */
+#define LATE_ADVICE ((1UL << MADV_DONTFORK) | (1UL << MADV_WIPEONFORK))
+
+static bool is_mapped(const VmaEntry *vma)
+{
+	return !(vma->status & NOT_MAPPED);
+}
+
+/* --- the vdso group --------------------------------------------------------------- */
+
+static void queue_vdso_move(struct batch *batch, struct vdso_layout *vdso, uint64_t to)
+{
+	uint64_t from = vdso_layout_start(vdso);
+
+	for (size_t i = 0; i < vdso->n_parts; i++) {
+		struct vdso_part *part = &vdso->parts[i];
+		uint64_t target = to + (part->start - from);
+
+		batch_must(batch, "move the vdso", SYS_mremap, part->start, part->bytes, part->bytes,
+			   MREMAP_MAYMOVE | MREMAP_FIXED, target);
+		part->start = target;
+	}
+}
+
+static bool same_shape(const struct vdso_layout *a, const struct vdso_layout *b)
+{
+	if (a->n_parts != b->n_parts)
+		return false;
+	for (size_t i = 0; i < a->n_parts; i++)
+		if (a->parts[i].bytes != b->parts[i].bytes || a->parts[i].code != b->parts[i].code)
+			return false;
+	return true;
+}
+
+static int move_vdso(const struct mm_restore_args *args, struct batch *batch)
+{
+	struct vdso_layout wanted;
+	uint64_t bytes = vdso_layout_end(args->vdso) - vdso_layout_start(args->vdso);
+	uint64_t distance;
+	int err = layout_image_vdso(args->image->task->mm, &wanted);
+
+	if (err || !wanted.n_parts || vdso_layout_start(&wanted) == vdso_layout_start(args->vdso))
+		return err;
+	if (!same_shape(&wanted, args->vdso))
+		return fail(ENOTSUP, "the image is from a kernel with another vdso (%zu mappings instead of %zu)",
+			    wanted.n_parts, args->vdso->n_parts);
+	err = batch_room(batch, 2 * wanted.n_parts, 0);
+	if (err)
+		return err;
+	distance = vdso_layout_start(&wanted) > vdso_layout_start(args->vdso)
+			   ? vdso_layout_start(&wanted) - vdso_layout_start(args->vdso)
+			   : vdso_layout_start(args->vdso) - vdso_layout_start(&wanted);
+	if (distance < bytes)
+		queue_vdso_move(batch, args->vdso, args->side.v);
+	queue_vdso_move(batch, args->vdso, vdso_layout_start(&wanted));
+	return 0;
+}
+
+/* --- what stays ---------------------------------------------------------------------- */
+
+/* Do the two show the same part of the same thing, protection aside? */
+static bool same_object(const VmaEntry *a, const VmaEntry *b)
+{
+	if (a->flags != b->flags || a->status != b->status || a->madv != b->madv)
+		return false;
+	if (a->flags & MAP_ANONYMOUS && !(a->status & VMA_ANON_SHARED))
+		return true;
+	return a->shmid == b->shmid && a->pgoff - a->start == b->pgoff - b->start;
+}
+
+/* A stack mapping has to be whole: its growth starts at its own lower end. */
+static struct kept_range overlap(const VmaEntry *a, const VmaEntry *b)
+{
+	struct kept_range kept = { max_u64(a->start, b->start), min_u64(a->end, b->end) };
+
+	if (a->flags & MAP_GROWSDOWN && a->start != b->start)
+		return (struct kept_range){ 0, 0 };
+	return kept.start < kept.end ? kept : (struct kept_range){ 0, 0 };
+}
+
+/* One range per mapping of the image: what the puppet has of it already. */
+static struct kept_range *find_kept(const struct mm_restore_args *args)
+{
+	const MmEntry *mm = args->image->task->mm;
+	const MmEntry *had = args->inherited ? args->inherited->task->mm : NULL;
+	struct kept_range *kept = xalloc((mm->n_vmas + 1) * sizeof(*kept));
+
+	if (!had)
+		return kept;
+	for (size_t i = 0, j = 0; i < mm->n_vmas; i++) {
+		if (!is_mapped(mm->vmas[i]))
+			continue;
+		while (j < had->n_vmas && had->vmas[j]->end <= mm->vmas[i]->start)
+			j++;
+		for (size_t k = j; k < had->n_vmas && had->vmas[k]->start < mm->vmas[i]->end; k++) {
+			const VmaEntry *vma = had->vmas[k];
+
+			if (!is_mapped(vma) || !same_object(vma, mm->vmas[i]) || vma->prot != mm->vmas[i]->prot)
+				continue;
+			kept[i] = overlap(vma, mm->vmas[i]);
+			if (kept[i].end)
+				break;
+		}
+	}
+	return kept;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct kept_range *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* Unmap everything between what stays: kept ranges, the scratch area, the vdso group. */
+static int queue_unmap(const struct mm_restore_args *args, const struct kept_range *kept, struct batch *batch)
+{
+	VEC(struct kept_range) stay = { 0 };
+	size_t n_vmas = args->image->task->mm->n_vmas;
+	uint64_t at = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < n_vmas; i++)
+		if (kept[i].end)
+			VEC_PUSH(&stay, kept[i]);
+	VEC_PUSH(&stay, ((struct kept_range){ args->process->scratch.v,
+					      args->process->scratch.v + args->process->scratch_bytes }));
+	VEC_PUSH(&stay, ((struct kept_range){ vdso_layout_start(args->vdso), vdso_layout_end(args->vdso) }));
+	VEC_PUSH(&stay, ((struct kept_range){ ARCH_TASK_SIZE, ARCH_TASK_SIZE }));
+	qsort(stay.data, stay.n, sizeof(*stay.data), by_start);
+
+	for (size_t i = 0; !err && i < stay.n; i++) {
+		if (stay.data[i].start > at) {
+			err = batch_room(batch, 1, 0);
+			if (!err)
+				batch_must(batch, "unmap what it was forked with", SYS_munmap, at,
+					   stay.data[i].start - at);
+		}
+		at = max_u64(at, stay.data[i].end);
+	}
+	VEC_FREE(&stay);
+	return err;
+}
+
+/* --- what is mapped -------------------------------------------------------------------- */
+
+/* Descriptors lent to the puppet for the time of the mappings: lowest numbers, in order. */
+struct lending {
+	const struct mm_restore_args *args;
+	struct batch *batch;
+	struct hash numbers; /* our fd + 1 -> number + 1 in the puppet */
+	int n;
+};
+
+static int lend(struct lending *lending, int our_fd, int *ret_number)
+{
+	uintptr_t known = (uintptr_t)hash_get(&lending->numbers, our_fd + 1, 0);
+	int err;
+
+	if (known) {
+		*ret_number = known - 1;
+		return 0;
+	}
+	err = batch_room(lending->batch, 1, 0);
+	if (err)
+		return err;
+	courier_lend(lending->args->courier, lending->batch, our_fd);
+	*ret_number = lending->n++;
+	hash_put(&lending->numbers, our_fd + 1, 0, (void *)(uintptr_t)(*ret_number + 1));
+	return 0;
+}
+
+static int vma_fd(struct lending *lending, const VmaEntry *vma, int *ret_number)
+{
+	int fd;
+
+	*ret_number = -1;
+	if (vma->status & VMA_ANON_SHARED && !(vma->status & VMA_AREA_MEMFD))
+		fd = shmem_anon_fd(lending->args->shmem, vma->shmid);
+	else if (vma->flags & MAP_ANONYMOUS)
+		return 0;
+	else
+		fd = lending->args->map_fd(lending->args->map_fd_arg, vma);
+	return fd < 0 ? fd : lend(lending, fd, ret_number);
+}
+
+static uint64_t mmap_flags(const VmaEntry *vma, bool has_fd)
+{
+	const uint64_t known = MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_NORESERVE | MAP_HUGETLB |
+			       (63UL << 26) /* MAP_HUGE_SHIFT */;
+	uint64_t flags = vma->flags & known;
+
+	if (has_fd)
+		flags &= ~MAP_ANONYMOUS;
+	return flags | MAP_FIXED_NOREPLACE;
+}
+
+static int queue_map(struct lending *lending, const VmaEntry *vma, uint64_t start, uint64_t end)
+{
+	int err, number;
+
+	if (start >= end)
+		return 0;
+	err = vma_fd(lending, vma, &number);
+	if (!err)
+		err = batch_room(lending->batch, 1, 0);
+	if (err)
+		return err;
+	batch_must(lending->batch, "map memory", SYS_mmap, start, end - start, vma->prot, mmap_flags(vma, number >= 0),
+		   number, number >= 0 ? vma->pgoff + (start - vma->start) : 0);
+	return 0;
+}
+
+static int queue_advice(struct batch *batch, const VmaEntry *vma, uint64_t mask)
+{
+	uint64_t advice = (vma->has_madv ? vma->madv : 0) & mask;
+
+	for (int i = 0; advice; i++, advice >>= 1) {
+		if (!(advice & 1))
+			continue;
+		int err = batch_room(batch, 1, 0);
+
+		if (err)
+			return err;
+		batch_must(batch, "repeat an madvise", SYS_madvise, vma->start, vma->end - vma->start, i);
+	}
+	return 0;
+}
+
+static int queue_mappings(struct lending *lending, const struct kept_range *kept)
+{
+	const MmEntry *mm = lending->args->image->task->mm;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < mm->n_vmas; i++) {
+		const VmaEntry *vma = mm->vmas[i];
+
+		if (!is_mapped(vma))
+			continue;
+		if (kept[i].end) {
+			err = queue_map(lending, vma, vma->start, kept[i].start);
+			if (!err)
+				err = queue_map(lending, vma, kept[i].end, vma->end);
+		} else {
+			err = queue_map(lending, vma, vma->start, vma->end);
+		}
+		if (!err && !(kept[i].start == vma->start && kept[i].end == vma->end))
+			err = queue_advice(lending->batch, vma, ~LATE_ADVICE);
+	}
+	return err;
+}
+
+/* --- pages and fields ------------------------------------------------------------------- */
+
+static int fill_pages(struct lending *lending, const struct kept_range *kept)
+{
+	const struct mm_restore_args *args = lending->args;
+	int err, number = -1;
+
+	if (args->image->pagemap.pages_fd >= 0)
+		err = lend(lending, args->image->pagemap.pages_fd, &number);
+	else
+		err = 0;
+	if (!err)
+		err = batch_run(lending->batch);
+	if (err)
+		return err;
+	return pages_restore(&(struct pages_restore_args){
+		.process = args->process,
+		.image = args->image,
+		.inherited = args->inherited,
+		.kept = args->inherited ? kept : NULL,
+		.pages_fd = { number },
+		.stats = args->stats,
+	});
+}
+
+static int queue_mm_fields(struct lending *lending)
+{
+	const struct mm_restore_args *args = lending->args;
+	const MmEntry *mm = args->image->task->mm;
+	size_t auxv_bytes = mm->n_mm_saved_auxv * sizeof(uint64_t);
+	struct batch *batch = lending->batch;
+	int err, exe = -1;
+
+	if (args->exe_fd >= 0) {
+		err = lend(lending, args->exe_fd, &exe);
+		if (err)
+			return err;
+	}
+	err = batch_room(batch, 2, sizeof(struct prctl_mm_map) + auxv_bytes + 64);
+	if (err)
+		return err;
+	struct prctl_mm_map map = {
+		.start_code = mm->mm_start_code,
+		.end_code = mm->mm_end_code,
+		.start_data = mm->mm_start_data,
+		.end_data = mm->mm_end_data,
+		.start_brk = mm->mm_start_brk,
+		.brk = mm->mm_brk,
+		.start_stack = mm->mm_start_stack,
+		.arg_start = mm->mm_arg_start,
+		.arg_end = mm->mm_arg_end,
+		.env_start = mm->mm_env_start,
+		.env_end = mm->mm_env_end,
+		.auxv = auxv_bytes ? (void *)batch_data(batch, mm->mm_saved_auxv, auxv_bytes).v : NULL,
+		.auxv_size = auxv_bytes,
+		.exe_fd = exe,
+	};
+
+	batch_must(batch, "set the fields of its mm", SYS_prctl, PR_SET_MM, PR_SET_MM_MAP,
+		   batch_data(batch, &map, sizeof(map)).v, sizeof(map));
+	if (lending->n)
+		batch_must(batch, "close the files it mapped", SYS_close_range, 0, lending->n - 1, 0);
+	return 0;
+}
+
+int mm_restore(const struct mm_restore_args *args)
+{
+	cleanup_with(batch_freep) struct batch *batch = NULL;
+	struct lending lending = { .args = args };
+	auto_free struct kept_range *kept = find_kept(args);
+	int err;
+
+	err = batch_new(args->process->driver, &batch);
+	lending.batch = batch;
+	/* The group may come to lie on what the puppet was forked with: unmap first, around its present place. */
+	if (!err)
+		err = queue_unmap(args, kept, batch);
+	if (!err)
+		err = move_vdso(args, batch);
+	if (!err)
+		err = queue_mappings(&lending, kept);
+	if (!err)
+		err = fill_pages(&lending, kept);
+	if (!err)
+		err = queue_mm_fields(&lending);
+	if (!err)
+		err = batch_run(batch);
+	hash_free(&lending.numbers);
+	return err;
+}
+
+int mm_settle(struct remote_process *process, const MmEntry *mm)
+{
+	cleanup_with(batch_freep) struct batch *batch = NULL;
+	int err = batch_new(process->driver, &batch);
+
+	for (size_t i = 0; !err && i < mm->n_vmas; i++) {
+		const VmaEntry *vma = mm->vmas[i];
+
+		if (!is_mapped(vma))
+			continue;
+		err = queue_advice(batch, vma, LATE_ADVICE);
+		if (!err && vma->flags & MAP_LOCKED) {
+			err = batch_room(batch, 1, 0);
+			if (!err)
+				batch_must(batch, "lock its memory again", SYS_mlock2, vma->start,
+					   vma->end - vma->start, vma->status & VMA_LOCKED_ONFAULT ? MLOCK_ONFAULT : 0);
+		}
+	}
+	return err ? err : batch_run(batch);
+}

@@ -1,0 +1,234 @@
+/*
+ * Deleted names at dump. What the kernel shows: " (deleted)" belongs to the directory entry a file was opened
+ * through, the link count to the inode; either may be there without the other. What decides is whether the
+ * path leads to this inode now, and whether the inode has any link left.
+ */
+#include <fcntl.h>
+#include <linux/limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/vfs.h>
+
+#include "mem/ghost.h"
+#include "mem/remap.h"
+#include "util/log.h"
+
+#define FS_MAGIC_PROC	0x9fa0
+#define LINK_NAME	"link_remap."
+#define LINK_NAME_TRIES 100
+
+bool remap_needed(const struct inode *inode, const char *path)
+{
+	auto_fd int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 || inode_same(inode->fd, fd) != 1;
+}
+
+int remap_plan_file(struct inode *inode, const FileEntry *file, struct model *model, const struct options *options,
+		    struct refusals *refusals)
+{
+	if (inode->fs_magic == FS_MAGIC_PROC)
+		refuse(refusals, "%s: held open, but belongs to a process that has ended: not supported",
+		       file->reg->name);
+	else if (S_ISSOCK(inode->st.st_mode))
+		refuse(refusals, "%s: a deleted socket file that is held by its path: not supported", file->reg->name);
+	else
+		VEC_PUSH(&inode->remap_files, file);
+	return 0;
+}
+
+static void add_remap(struct model *model, const FileEntry *file, RemapType type, uint32_t id)
+{
+	RemapFilePathEntry *remap = model_new(model, RemapFilePathEntry, remap_file_path_entry__init);
+
+	remap->orig_id = file->id;
+	remap->remap_id = id;
+	remap->has_remap_type = true;
+	remap->remap_type = type;
+	VEC_PUSH(&model->remaps, remap);
+}
+
+static void add_remaps(struct model *model, const struct inode *inode, RemapType type, uint32_t id)
+{
+	for (size_t i = 0; i < inode->remap_files.n; i++)
+		add_remap(model, inode->remap_files.data[i], type, id);
+}
+
+/* --- ghosts ---------------------------------------------------------------------- */
+
+static int plan_ghost(struct inode *inode, struct model *model, const struct options *options,
+		      struct refusals *refusals)
+{
+	uint64_t allocated = (uint64_t)inode->st.st_blocks * 512;
+	struct ghost_image *ghost;
+
+	if (S_ISREG(inode->st.st_mode) && allocated > options->ghost_limit_bytes) {
+		refuse(refusals,
+		       "%s: deleted file of %llu allocated bytes is larger than --ghost-limit (%llu): raise the limit "
+		       "to save "
+		       "a copy of it",
+		       inode->name, (unsigned long long)allocated, (unsigned long long)options->ghost_limit_bytes);
+		return 0;
+	}
+	ghost = VEC_ADD(&model->ghosts);
+	ghost->id = inode->ghost_id = model->ghosts.n;
+	add_remaps(model, inode, REMAP_TYPE__GHOST, inode->ghost_id);
+	return ghost_entry(inode, model->arena, &ghost->entry);
+}
+
+/* --- links ------------------------------------------------------------------------ */
+
+/* The directory of @path, or the nearest above it that exists. */
+static char *nearest_dir(const char *path)
+{
+	char *dir = xstrdup(path);
+	struct stat st;
+
+	for (;;) {
+		char *slash = strrchr(dir, '/');
+
+		if (!slash || slash == dir) {
+			strcpy(dir, "/");
+			return dir;
+		}
+		*slash = '\0';
+		if (!stat(dir, &st) && S_ISDIR(st.st_mode))
+			return dir;
+	}
+}
+
+static bool same_file_system(const struct inode *inode, const char *dir)
+{
+	struct statfs a, b;
+
+	return !fstatfs(inode->fd, &a) && !statfs(dir, &b) && a.f_type == b.f_type &&
+	       !memcmp(&a.f_fsid, &b.f_fsid, sizeof(a.f_fsid));
+}
+
+static int plan_link(struct inode *inode, struct model *model, const struct options *options, struct refusals *refusals)
+{
+	const FileEntry *file = inode->remap_files.data[0];
+	auto_free char *dir = nearest_dir(file->reg->name);
+	RegFileEntry *reg;
+
+	if (S_ISDIR(inode->st.st_mode) || !same_file_system(inode, dir)) {
+		refuse(refusals,
+		       "%s: this path leads to another file now, but the one held was not deleted: is something "
+		       "mounted over it?",
+		       file->reg->name);
+		return 0;
+	}
+	if (!options->link_remap) {
+		refuse(refusals,
+		       "%s: the name is gone, but the file has links left (%llu): --link-remap makes a temporary one",
+		       file->reg->name, (unsigned long long)inode->st.st_nlink);
+		return 0;
+	}
+	inode->link = model_add_file(model, FD_TYPES__REG);
+	reg = model_new(model, RegFileEntry, reg_file_entry__init);
+	inode->link->reg = reg;
+	reg->id = inode->link->id;
+	reg->flags = file->reg->flags;
+	reg->fown = file->reg->fown;
+	reg->has_mnt_id = file->reg->has_mnt_id;
+	reg->mnt_id = file->reg->mnt_id;
+	reg->has_size = reg->has_mode = true;
+	reg->size = inode->st.st_size;
+	reg->mode = inode->st.st_mode;
+	reg->name = arena_printf(model->arena, "%s/" LINK_NAME "%u", strcmp(dir, "/") ? dir : "", reg->id);
+	add_remaps(model, inode, REMAP_TYPE__LINKED, reg->id);
+	return 0;
+}
+
+static int try_link(struct inodes *inodes, struct inode *inode)
+{
+	const char *path = inode->link->reg->name;
+	char from[64];
+	int err;
+
+	inode->link_slot = guard_name_add(inodes->guard, path, &inode->st, GUARD_UNTIL_COMMIT);
+	if (inode->link_slot < 0)
+		return inode->link_slot;
+	snprintf(from, sizeof(from), "/proc/self/fd/%d", inode->fd);
+	if (!linkat(AT_FDCWD, from, AT_FDCWD, path, AT_SYMLINK_FOLLOW)) {
+		inode->link_made = true;
+		return 0;
+	}
+	err = -errno;
+	guard_name_drop(inodes->guard, inode->link_slot);
+	return err;
+}
+
+/* An earlier dump's link may have the name; any number will do, readers take the name from the entry. */
+static int make_link(struct inodes *inodes, struct inode *inode, struct model *model)
+{
+	RegFileEntry *reg = inode->link->reg;
+	int err = try_link(inodes, inode);
+
+	for (int i = 0; err == -EEXIST && i < LINK_NAME_TRIES; i++) {
+		int dir_len = (int)(strrchr(reg->name, '/') - reg->name);
+		uint32_t number = 0;
+
+		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+			break;
+		reg->name = arena_printf(model->arena, "%.*s/" LINK_NAME "%u", dir_len, reg->name, number);
+		err = try_link(inodes, inode);
+	}
+	if (err)
+		return fail(-err, "%s: link the deleted file %s (links left: %llu) back here", reg->name, inode->name,
+			    (unsigned long long)inode->st.st_nlink);
+	return 0;
+}
+
+/* ---------------------------------------------------------------------------------- */
+
+static int plan_inode(struct inode *inode, struct model *model, const struct options *options,
+		      struct refusals *refusals)
+{
+	if (!inode->unlinked)
+		return plan_link(inode, model, options, refusals);
+	if (!shmem_is_object(inode))
+		return plan_ghost(inode, model, options, refusals);
+	add_remaps(model, inode, REMAP_TYPE__SHMEM, inode->id);
+	return 0;
+}
+
+int remap_plan(struct inodes *inodes, struct model *model, const struct options *options, struct refusals *refusals)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < inodes->all.n && !err; i++)
+		if (inodes->all.data[i]->remap_files.n)
+			err = plan_inode(inodes->all.data[i], model, options, refusals);
+	return err;
+}
+
+int remap_dump(struct inodes *inodes, struct model *model, struct image_dir *dir)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < inodes->all.n && !err; i++) {
+		struct inode *inode = inodes->all.data[i];
+
+		if (inode->ghost_id)
+			err = ghost_dump(dir, inode, inode->ghost_id, model->ghosts.data[inode->ghost_id - 1].entry);
+		if (!err && inode->link)
+			err = make_link(inodes, inode, model);
+	}
+	return err;
+}
+
+void remap_undo(struct inodes *inodes)
+{
+	for (size_t i = 0; i < inodes->all.n; i++) {
+		struct inode *inode = inodes->all.data[i];
+
+		if (!inode->link_made)
+			continue;
+		if (!remap_needed(inode, inode->link->reg->name) && unlink(inode->link->reg->name))
+			pr_warn("%s: the temporary link stays: %s", inode->link->reg->name, strerror(errno));
+		inode->link_made = false;
+		guard_name_drop(inodes->guard, inode->link_slot);
+	}
+}

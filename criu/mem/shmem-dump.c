@@ -1,0 +1,347 @@
+/*
+ * Content and metadata of shared objects. The content is read through a descriptor of the object, never through a
+ * mapping: whether a page is there is a property of the object (some task wrote it, or it is swapped
+ * out), and reading a hole through a mapping would allocate it. Nothing is read per holder.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "kernel/proc.h"
+#include "mem/shmem.h"
+#include "mem/xattrs.h"
+#include "util/log.h"
+
+#define FH_WORDS 16 /* as many as mainline's entries have */
+
+struct object_dump {
+	const struct inode *inode;
+	int fd; /* for reading; owned by the caller */
+	struct page_writer *writer;
+	char *chunk; /* PAGE_BUFFER_BYTES, for chunks with zero pages in them */
+	struct shmem_dump_stats *stats;
+};
+
+static bool page_is_zero(const char *page)
+{
+	return !page[0] && !memcmp(page, page + 1, PAGE_BYTES - 1);
+}
+
+static int read_chunk(struct object_dump *dump, char *buf, size_t bytes, uint64_t offset)
+{
+	size_t done = 0;
+
+	while (done < bytes) {
+		ssize_t n = pread(dump->fd, buf + done, bytes - done, (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail_errno("%s: read at %#llx", dump->inode->name, (unsigned long long)(offset + done));
+		/* The tree stands still and nobody else holds the object. */
+		if (n == 0)
+			return fail(EBUSY, "%s: became shorter during the dump", dump->inode->name);
+		done += n;
+	}
+	memset(buf + bytes, 0, round_up_pages(bytes) - bytes);
+	return 0;
+}
+
+/* @nr_pages pages of @pages belong at @offset: copy them to where the writer wants them. */
+static int add_run(struct object_dump *dump, const char *pages, uint64_t offset, uint64_t nr_pages)
+{
+	while (nr_pages) {
+		void *room;
+		size_t bytes;
+		uint64_t part;
+		int err = page_writer_room(dump->writer, &room, &bytes);
+
+		if (err)
+			return err;
+		part = min_u64(nr_pages, bytes / PAGE_BYTES);
+		memcpy(room, pages, part * PAGE_BYTES);
+		err = page_writer_add(dump->writer, offset, part);
+		if (err)
+			return err;
+		pages += part * PAGE_BYTES;
+		offset += part * PAGE_BYTES;
+		nr_pages -= part;
+	}
+	return 0;
+}
+
+/* The pages of @chunk that are not all zero. */
+static int add_nonzero_runs(struct object_dump *dump, const char *chunk, uint64_t offset, uint64_t nr_pages)
+{
+	uint64_t start = 0;
+	int err = 0;
+
+	for (uint64_t i = 0; i <= nr_pages && !err; i++) {
+		if (i < nr_pages && !page_is_zero(chunk + i * PAGE_BYTES))
+			continue;
+		err = add_run(dump, chunk + start * PAGE_BYTES, offset + start * PAGE_BYTES, i - start);
+		start = i + 1;
+	}
+	return err;
+}
+
+static bool any_page_is_zero(const char *chunk, uint64_t nr_pages)
+{
+	for (uint64_t i = 0; i < nr_pages; i++)
+		if (page_is_zero(chunk + i * PAGE_BYTES))
+			return true;
+	return false;
+}
+
+/* Bytes [@start, @end) hold data; @start is page-aligned. */
+static int dump_extent(struct object_dump *dump, uint64_t start, uint64_t end)
+{
+	while (start < end) {
+		uint64_t nr_pages;
+		size_t bytes;
+		void *room;
+		int err;
+
+		err = page_writer_room(dump->writer, &room, &bytes);
+		if (err)
+			return err;
+		bytes = min_u64(min_u64(bytes, PAGE_BUFFER_BYTES), end - start);
+		err = read_chunk(dump, room, bytes, start);
+		if (err)
+			return err;
+		nr_pages = round_up_pages(bytes) / PAGE_BYTES;
+		dump->stats->pages_scanned += nr_pages;
+		if (any_page_is_zero(room, nr_pages)) {
+			memcpy(dump->chunk, room, nr_pages * PAGE_BYTES);
+			err = add_nonzero_runs(dump, dump->chunk, start, nr_pages);
+		} else {
+			err = page_writer_add(dump->writer, start, nr_pages);
+		}
+		if (err)
+			return err;
+		start += nr_pages * PAGE_BYTES;
+	}
+	return 0;
+}
+
+static int dump_extents(struct object_dump *dump)
+{
+	uint64_t size = dump->inode->st.st_size, done = 0;
+
+	while (done < size) {
+		off_t data = lseek(dump->fd, (off_t)done, SEEK_DATA);
+		off_t hole;
+		int err;
+
+		if (data < 0 && errno == ENXIO)
+			return 0;
+		if (data < 0)
+			return fail_errno("%s: look for data after %#llx", dump->inode->name, (unsigned long long)done);
+		hole = lseek(dump->fd, data, SEEK_HOLE);
+		if (hole < 0)
+			return fail_errno("%s: look for a hole after %#llx", dump->inode->name,
+					  (unsigned long long)data);
+		/* Blocks may be smaller than pages. */
+		done = max_u64(done, (uint64_t)data & ~(PAGE_BYTES - 1));
+		err = dump_extent(dump, done, min_u64(size, round_up_pages(hole)));
+		if (err)
+			return err;
+		done = round_up_pages(hole);
+	}
+	return 0;
+}
+
+static int dump_pages(const struct inode *inode, int fd, struct page_pipeline *pipeline, struct shmem_dump_stats *stats)
+{
+	auto_free char *chunk = xalloc(PAGE_BUFFER_BYTES);
+	struct object_dump dump = { .inode = inode, .fd = fd, .chunk = chunk, .stats = stats };
+	uint64_t written;
+	int err;
+
+	err = page_writer_open(pipeline, IMAGE_PAGEMAP_SHMEM, inode->id, &dump.writer);
+	if (err)
+		return err;
+	err = dump_extents(&dump);
+	if (err) {
+		page_writer_abort(dump.writer);
+		return err;
+	}
+	err = page_writer_close(dump.writer, &written);
+	if (err)
+		return err;
+	stats->pages_written += written;
+	pr_debug("%s: object %u: %lld bytes, %llu pages written", inode->name, inode->id, (long long)inode->st.st_size,
+		 (unsigned long long)written);
+	return 0;
+}
+
+/* --- metadata ---------------------------------------------------------------- */
+
+static int add_memfd(const struct inode *inode, int fd, struct model *model)
+{
+	MemfdInodeEntry *entry = model_new(model, MemfdInodeEntry, memfd_inode_entry__init);
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	if (seals < 0)
+		return fail_errno("%s: read the seals", inode->name);
+	entry->name = arena_strdup(model->arena, inode->name + strlen("/memfd:"));
+	entry->uid = inode->st.st_uid;
+	entry->gid = inode->st.st_gid;
+	entry->size = inode->st.st_size;
+	entry->shmid = inode->id;
+	entry->inode_id = inode->id;
+	entry->seals = seals;
+	entry->has_mode = true;
+	entry->mode = inode->st.st_mode;
+	VEC_PUSH(&model->memfds, entry);
+	return 0;
+}
+
+static ShmemFileTime *new_time(struct model *model, const struct timespec *time)
+{
+	ShmemFileTime *entry = model_new(model, ShmemFileTime, shmem_file_time__init);
+
+	entry->sec = time->tv_sec;
+	entry->nsec = time->tv_nsec;
+	return entry;
+}
+
+static void add_names(const struct inode *inode, struct model *model, ShmemFileEntry *entry)
+{
+	entry->names = arena_array(model->arena, char *, inode->remap_files.n + 1);
+	for (size_t i = 0; i < inode->remap_files.n; i++) {
+		char *name = inode->remap_files.data[i]->reg->name;
+		size_t known = 0;
+
+		while (known < entry->n_names && strcmp(entry->names[known], name))
+			known++;
+		if (known == entry->n_names)
+			entry->names[entry->n_names++] = name;
+	}
+	if (!entry->n_names)
+		entry->names[entry->n_names++] = arena_strdup(model->arena, inode->name);
+}
+
+static void add_file_system(const struct inode *inode, struct model *model, ShmemFileEntry *entry)
+{
+	proc_mounts mounts = { 0 };
+
+	entry->fs_magic = inode->fs_magic;
+	/* For a reader who wants to know; the magic is what restore compares. */
+	if (proc_read_mounts(getpid(), &mounts))
+		return;
+	for (size_t i = 0; i < mounts.n && !entry->fs_type; i++) {
+		const struct proc_mount *mount = &mounts.data[i];
+
+		if (makedev(mount->dev_major, mount->dev_minor) != inode->st.st_dev)
+			continue;
+		entry->fs_type = arena_strdup(model->arena, mount->fstype);
+		entry->fs_source = arena_strdup(model->arena, mount->source);
+	}
+	proc_mounts_free(&mounts);
+}
+
+static void add_boot_id(struct model *model, ShmemFileEntry *entry)
+{
+	auto_fd int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	char text[64];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	entry->boot_id = arena_strdup(model->arena, text);
+}
+
+static int add_handle(const struct inode *inode, struct model *model, ShmemFileEntry *entry)
+{
+	struct inode_handle handle;
+	int err = inode_read_handle(inode->fd, &handle);
+
+	if (err || !handle.bytes)
+		return err;
+	add_boot_id(model, entry);
+	entry->handle = model_new(model, FhEntry, fh_entry__init);
+	entry->handle->bytes = handle.bytes;
+	entry->handle->type = handle.type;
+	entry->handle->n_handle = FH_WORDS;
+	entry->handle->handle = arena_array(model->arena, uint64_t, FH_WORDS);
+	memcpy(entry->handle->handle, handle.data, handle.bytes);
+	entry->handle->has_mnt_id = true;
+	entry->handle->mnt_id = handle.mount_id;
+	return 0;
+}
+
+static int add_shmem_file(const struct inode *inode, int fd, struct model *model)
+{
+	struct shmem_file_image *image = VEC_ADD(&model->shmem_files);
+	ShmemFileEntry *entry = model_new(model, ShmemFileEntry, shmem_file_entry__init);
+	int err;
+
+	image->id = inode->id;
+	image->entry = entry;
+	entry->size = inode->st.st_size;
+	entry->mode = inode->st.st_mode;
+	entry->uid = inode->st.st_uid;
+	entry->gid = inode->st.st_gid;
+	entry->atim = new_time(model, &inode->st.st_atim);
+	entry->mtim = new_time(model, &inode->st.st_mtim);
+	entry->ctim = new_time(model, &inode->st.st_ctim);
+	add_names(inode, model, entry);
+	add_file_system(inode, model, entry);
+	err = xattrs_read(fd, inode->name, model->arena, &entry->xattrs, &entry->n_xattrs);
+	return err ?: add_handle(inode, model, entry);
+}
+
+/* Reading must not move the access time of the live object; only its owner may ask for that. */
+static int open_for_reading(const struct inode *inode)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", inode->fd);
+	fd = open(path, O_RDONLY | O_NOATIME | O_CLOEXEC);
+	return fd < 0 ? inode_open(inode, O_RDONLY) : fd;
+}
+
+/* The kernel may have finished a write of a stopped task (AIO, io_uring) after the plan. */
+static int refresh(struct inode *inode)
+{
+	if (fstat(inode->fd, &inode->st))
+		return fail_errno("%s: fstat", inode->name);
+	return 0;
+}
+
+static int dump_object(struct inode *inode, struct model *model, struct page_pipeline *pipeline,
+		       struct shmem_dump_stats *stats)
+{
+	auto_fd int fd = -1;
+	int err;
+
+	LOG_SCOPE("shared object", inode->id);
+	err = refresh(inode);
+	if (err)
+		return err;
+	fd = open_for_reading(inode);
+	if (fd < 0)
+		return fd;
+	err = dump_pages(inode, fd, pipeline, stats);
+	if (!err && inode->kind == INODE_MEMFD)
+		err = add_memfd(inode, fd, model);
+	if (!err && inode->kind == INODE_FILE)
+		err = add_shmem_file(inode, fd, model);
+	return err;
+}
+
+int shmem_dump(struct inodes *inodes, struct model *model, struct page_pipeline *pipeline,
+	       struct shmem_dump_stats *stats)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < inodes->all.n && !err; i++)
+		if (shmem_is_object(inodes->all.data[i]))
+			err = dump_object(inodes->all.data[i], model, pipeline, stats);
+	return err;
+}

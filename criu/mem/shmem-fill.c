@@ -1,0 +1,70 @@
+/*
+ * Pages go in by pread into one small buffer and pwrite to the object: of reading into a mapping (a fault per
+ * page), writing from a mapping of the image, and populating first, it is never the slower one on tmpfs
+ * (64 MiB and 1 GiB: 0.6 s per GiB, where reading into the mapping takes 1.2). A second thread gains nothing,
+ * because the inode is locked for writing. Holes are never touched.
+ */
+#include <fcntl.h>
+
+#include "mem/shmem-fill.h"
+#include "util/log.h"
+
+#define FILL_BYTES (1024 * 1024UL)
+
+static int write_all(int fd, const char *buf, size_t bytes, uint64_t offset)
+{
+	while (bytes) {
+		ssize_t n = pwrite(fd, buf, bytes, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail_errno("write %zu bytes at %#llx", bytes, (unsigned long long)offset);
+		buf += n;
+		offset += n;
+		bytes -= n;
+	}
+	return 0;
+}
+
+static int fill_range(int fd, const struct page_range *range, int pages_fd, uint64_t size, char *buf)
+{
+	uint64_t left = range->nr_pages * PAGE_BYTES, offset = range->vaddr, from = range->file_offset;
+
+	if (offset >= size || left > round_up_pages(size) - offset)
+		return fail(EINVAL, "pages %#llx-%#llx in an object of %llu bytes", (unsigned long long)offset,
+			    (unsigned long long)(offset + left), (unsigned long long)size);
+	left = min_u64(left, size - offset);
+	while (left) {
+		ssize_t n = pread(pages_fd, buf, min_u64(left, FILL_BYTES), (off_t)from);
+		int err;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail_errno("read the pages image at %#llx", (unsigned long long)from);
+		if (n == 0)
+			return fail(EINVAL, "the pages image ends at %#llx", (unsigned long long)from);
+		err = write_all(fd, buf, n, offset);
+		if (err)
+			return err;
+		offset += n;
+		from += n;
+		left -= n;
+	}
+	return 0;
+}
+
+int shmem_fill(int fd, void *arg)
+{
+	const struct shmem_content *content = arg;
+	auto_free char *buf = xalloc(FILL_BYTES);
+	int err = 0;
+
+	/* The pages file was written past the page cache: a larger window lets the disk work while we copy. */
+	if (content->pagemap.n_ranges)
+		posix_fadvise(content->pagemap.pages_fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	for (size_t i = 0; i < content->pagemap.n_ranges && !err; i++)
+		err = fill_range(fd, &content->pagemap.ranges[i], content->pagemap.pages_fd, content->size, buf);
+	return err;
+}

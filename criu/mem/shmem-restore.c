@@ -1,0 +1,380 @@
+/*
+ * Shared objects, each made and filled once, before there is any task. What must come after the holders are
+ * attached (seals, times) is left to shmem_settle().
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "image/vma-status.h"
+#include "mem/remap.h"
+#include "mem/shmem-fill.h"
+#include "util/log.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#define MFD_EXEC	0x0010U
+#endif
+
+#define SEAL_TRIES	   50
+#define SEAL_RETRY_WAIT_NS 20000000L
+
+/* After this seal no holder could map the object writable, which those that did before still have. */
+#define SEALS_AFTER_ATTACH F_SEAL_FUTURE_WRITE
+
+enum object_kind {
+	OBJECT_ANON,
+	OBJECT_MEMFD,
+	OBJECT_FILE,
+};
+
+struct object {
+	enum object_kind kind;
+	uint64_t id;	/* as holders name it */
+	uint64_t shmid; /* as the page map names it */
+	uint64_t size;
+	int fd; /* owned; -1 for files */
+	const MemfdInodeEntry *memfd;
+	const ShmemFileEntry *file;
+	int *name_fds; /* one per file->names; owned */
+	bool seal_later;
+};
+
+struct shmem_restore {
+	VEC(struct object *) objects; /* owned */
+	struct hash by_id;	      /* (kind, id) -> object */
+};
+
+static struct object *add_object(struct shmem_restore *shmem, enum object_kind kind, uint64_t id, uint64_t shmid)
+{
+	struct object *object = hash_get(&shmem->by_id, kind, id);
+
+	if (object)
+		return object;
+	object = xalloc(sizeof(*object));
+	object->kind = kind;
+	object->id = id;
+	object->shmid = shmid;
+	object->fd = -1;
+	hash_put(&shmem->by_id, kind, id, object);
+	VEC_PUSH(&shmem->objects, object);
+	return object;
+}
+
+/* --- which objects ------------------------------------------------------------------ */
+
+static bool is_anon_shared(const VmaEntry *vma)
+{
+	return (vma->status & VMA_ANON_SHARED) &&
+	       !(vma->status & (VMA_AREA_SYSVIPC | VMA_AREA_AIORING | VMA_AREA_SOCKET));
+}
+
+/* The size of an anonymous object is in no image: it is as large as its mappings reach. */
+static int collect_anon_vma(struct shmem_restore *shmem, uint32_t pid, const VmaEntry *vma)
+{
+	struct object *object;
+	uint64_t bytes;
+
+	if (!is_anon_shared(vma))
+		return 0;
+	bytes = vma->end - vma->start;
+	if (vma->end <= vma->start || vma->pgoff % PAGE_BYTES || bytes > INT64_MAX || vma->pgoff > INT64_MAX - bytes)
+		return fail(EINVAL, "mm-%u.img: shared mapping %llx-%llx at offset %#llx of object %llu", pid,
+			    (unsigned long long)vma->start, (unsigned long long)vma->end,
+			    (unsigned long long)vma->pgoff, (unsigned long long)vma->shmid);
+	object = add_object(shmem, OBJECT_ANON, vma->shmid, vma->shmid);
+	object->size = max_u64(object->size, vma->pgoff + bytes);
+	return 0;
+}
+
+static int collect_objects(struct shmem_restore *shmem, const struct model *model)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < model->tasks.n; i++) {
+		const struct task_image *task = &model->tasks.data[i];
+
+		for (size_t v = 0; task->mm && v < task->mm->n_vmas && !err; v++)
+			err = collect_anon_vma(shmem, task->pstree->pid, task->mm->vmas[v]);
+	}
+	for (size_t i = 0; i < model->memfds.n; i++) {
+		const MemfdInodeEntry *entry = model->memfds.data[i];
+		struct object *object = add_object(shmem, OBJECT_MEMFD, entry->inode_id, entry->shmid);
+
+		object->memfd = entry;
+		object->size = entry->size;
+	}
+	for (size_t i = 0; i < model->shmem_files.n; i++) {
+		const struct shmem_file_image *image = &model->shmem_files.data[i];
+		struct object *object = add_object(shmem, OBJECT_FILE, image->id, image->id);
+
+		object->file = image->entry;
+		object->size = image->entry->size;
+	}
+	return err;
+}
+
+/* --- anonymous --------------------------------------------------------------------------- */
+
+static int open_own_mapping(const void *start, uint64_t bytes)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)start,
+		 (unsigned long)start + (unsigned long)bytes);
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+/*
+ * Only mmap(2) makes an inode of this kind, and only map_files gives a
+ * descriptor of it. Pages are not reserved: they are accounted as they come.
+ */
+static int make_anon(struct object *object, struct shmem_content *content)
+{
+	uint64_t bytes = round_up_pages(object->size);
+	void *start;
+
+	/* Pages that no mapping reached were saved with the rest. */
+	if (content->pagemap.n_ranges) {
+		const struct page_range *last = &content->pagemap.ranges[content->pagemap.n_ranges - 1];
+
+		bytes = max_u64(bytes, last->vaddr + last->nr_pages * PAGE_BYTES);
+	}
+	object->size = content->size = bytes;
+	start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (start == MAP_FAILED)
+		return fail_errno("map %llu bytes", (unsigned long long)bytes);
+	object->fd = open_own_mapping(start, bytes);
+	if (object->fd < 0) {
+		int err = fail_errno("open a mapping of our own through map_files (needs CAP_CHECKPOINT_RESTORE)");
+
+		munmap(start, bytes);
+		return err;
+	}
+	munmap(start, bytes);
+	return shmem_fill(object->fd, content);
+}
+
+/* --- memfd ------------------------------------------------------------------------------- */
+
+/* Kernels before 6.3 don't know the exec flags; vm.memfd_noexec may insist on one of them. */
+static int create_memfd(const MemfdInodeEntry *entry)
+{
+	unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	bool exec = !entry->has_mode || (entry->mode & 0111);
+	int fd = memfd_create(entry->name, flags | MFD_EXEC);
+
+	if (fd < 0 && errno == EACCES && !exec)
+		fd = memfd_create(entry->name, flags | MFD_NOEXEC_SEAL);
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create(entry->name, flags);
+	if (fd < 0)
+		return fail_errno("memfd \"%s\": create%s", entry->name,
+				  errno == EACCES ? " (vm.memfd_noexec forbids executable ones)" : "");
+	return fd;
+}
+
+/* EBUSY: some page is still referenced by a write that is on its way through the kernel. */
+static int add_seals(int fd, const MemfdInodeEntry *entry)
+{
+	const struct timespec wait = { .tv_nsec = SEAL_RETRY_WAIT_NS };
+	int have = fcntl(fd, F_GET_SEALS);
+
+	if (have < 0)
+		return fail_errno("memfd \"%s\": read the seals", entry->name);
+	if (((uint32_t)have & entry->seals) == entry->seals)
+		return 0;
+	for (int i = 0; i < SEAL_TRIES; i++) {
+		if (!fcntl(fd, F_ADD_SEALS, entry->seals))
+			return 0;
+		if (errno != EBUSY)
+			break;
+		nanosleep(&wait, NULL);
+	}
+	return fail_errno("memfd \"%s\": add seals %#x", entry->name, entry->seals);
+}
+
+/* A descriptor open for writing would keep the memfd from being anybody's executable. */
+static int weaken(struct object *object)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", object->fd);
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return fail_errno("memfd \"%s\": reopen", object->memfd->name);
+	close(object->fd);
+	object->fd = fd;
+	return 0;
+}
+
+static int make_memfd(struct object *object, struct shmem_content *content)
+{
+	const MemfdInodeEntry *entry = object->memfd;
+	int err;
+
+	if (entry->has_hugetlb_flag && entry->hugetlb_flag)
+		return fail(ENOTSUP, "memfd \"%s\": huge page memory is not supported by this version", entry->name);
+	object->fd = create_memfd(entry);
+	if (object->fd < 0)
+		return object->fd;
+	if (ftruncate(object->fd, (off_t)object->size))
+		return fail_errno("memfd \"%s\": set size %llu", entry->name, (unsigned long long)object->size);
+	err = shmem_fill(object->fd, content);
+	if (err)
+		return err;
+	if (fchown(object->fd, entry->uid, entry->gid))
+		return fail_errno("memfd \"%s\": set owner %u:%u", entry->name, entry->uid, entry->gid);
+	if (entry->has_mode && fchmod(object->fd, entry->mode & 07777))
+		return fail_errno("memfd \"%s\": set mode %#o", entry->name, entry->mode & 07777);
+	object->seal_later = (entry->seals & SEALS_AFTER_ATTACH) && !(entry->seals & F_SEAL_WRITE);
+	if (object->seal_later)
+		return 0;
+	return add_seals(object->fd, entry) ?: weaken(object);
+}
+
+/* --- files -------------------------------------------------------------------------------- */
+
+static struct timespec to_timespec(const ShmemFileTime *time)
+{
+	if (!time)
+		return (struct timespec){ .tv_nsec = UTIME_NOW };
+	return (struct timespec){ .tv_sec = time->sec, .tv_nsec = time->nsec };
+}
+
+static int make_file(struct object *object, struct shmem_content *content, struct guard *guard)
+{
+	const ShmemFileEntry *entry = object->file;
+	struct unnamed_file file = {
+		.paths = (const char *const *)entry->names,
+		.n_paths = entry->n_names,
+		.mode = S_IFREG | (entry->mode & 07777),
+		.uid = entry->uid,
+		.gid = entry->gid,
+		.size = entry->size,
+		.atime = to_timespec(entry->atim),
+		.mtime = to_timespec(entry->mtim),
+		.xattrs = entry->xattrs,
+		.n_xattrs = entry->n_xattrs,
+		.fs_magic = entry->fs_magic,
+		.guard = guard,
+		.fill = shmem_fill,
+		.fill_arg = content,
+	};
+	int err;
+
+	if (!entry->n_names)
+		return fail(EINVAL, "shmem-file-%llu.img: no name", (unsigned long long)object->id);
+	object->name_fds = xalloc(entry->n_names * sizeof(int));
+	err = remap_make_unnamed(&file, object->name_fds);
+	if (err) {
+		free(object->name_fds);
+		object->name_fds = NULL;
+	}
+	return err;
+}
+
+/* ------------------------------------------------------------------------------------------- */
+
+static int make_object(struct object *object, const struct model *model, const struct image_dir *dir,
+		       struct guard *guard)
+{
+	struct shmem_content content = { .size = object->size };
+	int err;
+
+	LOG_SCOPE("shared object", object->id);
+	err = pagemap_read(dir, IMAGE_PAGEMAP_SHMEM, object->shmid, model->arena, &content.pagemap);
+	if (err)
+		return err;
+	switch (object->kind) {
+	case OBJECT_ANON:
+		err = make_anon(object, &content);
+		break;
+	case OBJECT_MEMFD:
+		err = make_memfd(object, &content);
+		break;
+	case OBJECT_FILE:
+		err = make_file(object, &content, guard);
+		break;
+	}
+	pagemap_close(&content.pagemap);
+	return err;
+}
+
+int shmem_make(const struct model *model, const struct image_dir *dir, const struct options *options,
+	       struct guard *guard, struct shmem_restore **ret)
+{
+	struct shmem_restore *shmem = xalloc(sizeof(*shmem));
+	int err = collect_objects(shmem, model);
+
+	for (size_t i = 0; i < shmem->objects.n && !err; i++)
+		err = make_object(shmem->objects.data[i], model, dir, guard);
+	if (err) {
+		shmem_restore_free(shmem);
+		return err;
+	}
+	*ret = shmem;
+	return 0;
+}
+
+int shmem_anon_fd(const struct shmem_restore *shmem, uint64_t shmid)
+{
+	const struct object *object = hash_get(&shmem->by_id, OBJECT_ANON, shmid);
+
+	return object ? object->fd : fail(ENOENT, "shared memory %llu is in no image", (unsigned long long)shmid);
+}
+
+int shmem_memfd_fd(const struct shmem_restore *shmem, uint64_t inode_id)
+{
+	const struct object *object = hash_get(&shmem->by_id, OBJECT_MEMFD, inode_id);
+
+	return object ? object->fd : fail(ENOENT, "memfd %llu is in no image", (unsigned long long)inode_id);
+}
+
+int shmem_file_fd(const struct shmem_restore *shmem, uint32_t id, const char *path)
+{
+	const struct object *object = hash_get(&shmem->by_id, OBJECT_FILE, id);
+
+	for (size_t i = 0; object && i < object->file->n_names; i++)
+		if (!strcmp(object->file->names[i], path))
+			return object->name_fds[i];
+	return fail(ENOENT, "%s: not a name of shared object %u", path, id);
+}
+
+int shmem_settle(struct shmem_restore *shmem)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < shmem->objects.n && !err; i++) {
+		struct object *object = shmem->objects.data[i];
+
+		if (object->seal_later)
+			err = add_seals(object->fd, object->memfd);
+		if (object->kind == OBJECT_FILE)
+			err = remap_set_times(object->name_fds[0], object->file->names[0],
+					      to_timespec(object->file->atim), to_timespec(object->file->mtim));
+	}
+	return err;
+}
+
+void shmem_restore_free(struct shmem_restore *shmem)
+{
+	if (!shmem)
+		return;
+	for (size_t i = 0; i < shmem->objects.n; i++) {
+		struct object *object = shmem->objects.data[i];
+
+		for (size_t n = 0; object->name_fds && n < object->file->n_names; n++)
+			close(object->name_fds[n]);
+		if (object->fd >= 0)
+			close(object->fd);
+		free(object->name_fds);
+		free(object);
+	}
+	VEC_FREE(&shmem->objects);
+	hash_free(&shmem->by_id);
+	free(shmem);
+}
