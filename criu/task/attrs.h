@@ -1,0 +1,39 @@
+/* The rows of the table in task.c, each beside its functions, and what several of them need. */
+#ifndef CRIU_TASK_ATTRS_H
+#define CRIU_TASK_ATTRS_H
+
+#include "task/task.h"
+
+extern const struct task_attr task_registers;
+extern const struct task_attr task_state;
+extern const struct task_attr task_sigactions;
+extern const struct task_attr task_altstack;
+extern const struct task_attr task_mm_flags;
+extern const struct task_attr task_sched;
+extern const struct task_attr task_thread;
+extern const struct task_attr task_pending;
+extern const struct task_attr task_posix_timers;
+extern const struct task_attr task_limits;
+extern const struct task_attr task_no_new_privs;
+extern const struct task_attr task_seccomp;
+extern const struct task_attr task_creds;
+extern const struct task_attr task_after_creds;
+extern const struct task_attr task_itimers;
+
+/* A signal in the masks of the kernel and of /proc/PID/status: bit 0 is signal 1. */
+static inline uint64_t signo_bit(int signo)
+{
+	return 1UL << (signo - 1);
+}
+
+/**
+ * task_image_tid - the id a thread has in the image, which is the one it knows itself by
+ * @tid: as we see it
+ * Return: the id; @tid itself if it is none of the process's threads.
+ */
+pid_t task_image_tid(const struct task_ctx *ctx, pid_t tid);
+
+/** task_timers_entry - the timers of a leader's image, made on first use. */
+TaskTimersEntry *task_timers_entry(struct task_ctx *ctx);
+
+#endif

@@ -1,0 +1,248 @@
+/*
+ * What prctl(2) and membarrier(2) set.
+ *
+ * Of the process: whether it is dumpable, a reaper of orphans, without
+ * transparent huge pages; which kinds of expedited memory barriers it has
+ * registered for. Of a thread: the signal at its parent's death, the slack of
+ * its timers (see sched.c). Only the task itself can see and set them.
+ *
+ * Order: huge pages before memory is filled, and barriers while there is one
+ * thread, when registering costs nothing. The reaper flag once the tree is
+ * complete, else orphans would gather at the wrong place. Dumpable and death
+ * signal after credentials, whose change resets both; dumpable in the
+ * leader, after its threads.
+ *
+ * Lost: registrations on kernels before 6.3, which can't be asked for them;
+ * machine-check and speculation policy, the time stamp counter trap.
+ */
+#include "task/attrs.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "util/log.h"
+
+#ifndef PR_GET_THP_DISABLE
+#define PR_SET_THP_DISABLE 41
+#define PR_GET_THP_DISABLE 42
+#endif
+#define THP_DISABLED_ENTIRELY 1
+
+#define MEMBARRIER_GET_REGISTRATIONS (1 << 9)
+/* The registering commands of membarrier(2), which are single bits: what the call above returns. */
+#define MEMBARRIER_REGISTER_ALL (1U << 2 | 1U << 4 | 1U << 6 | 1U << 8)
+
+#define DUMPABLE_USER 1 /* SUID_DUMP_USER; the other value prctl takes is 0 */
+
+/* --- of the address space ------------------------------------------------------- */
+
+struct mm_flags_priv {
+	int thp_op, membarrier_op;
+};
+
+static int mm_flags_queue(struct task_ctx *ctx, struct batch *batch, void **ret_priv)
+{
+	struct mm_flags_priv *priv;
+
+	if (!ctx->leader)
+		return 0;
+	priv = arena_new_of(ctx->model->arena, struct mm_flags_priv);
+	priv->thp_op = batch_add(batch, __NR_prctl, PR_GET_THP_DISABLE);
+	if (ctx->features->membarrier_get)
+		priv->membarrier_op = batch_add(batch, __NR_membarrier, MEMBARRIER_GET_REGISTRATIONS);
+	else
+		priv->membarrier_op = -1;
+	*ret_priv = priv;
+	return 0;
+}
+
+static int mm_flags_dump(struct task_ctx *ctx, struct batch *batch, void *priv_arg)
+{
+	const struct mm_flags_priv *priv = priv_arg;
+	TaskCoreEntry *tc = ctx->core->tc;
+	MmEntry *mm = ctx->image->mm;
+	long value;
+
+	if (!ctx->leader)
+		return 0;
+	value = batch_ret(batch, priv->thp_op);
+	if (value > 0 && mm) {
+		mm->has_thp_disabled = true;
+		mm->thp_disabled = true;
+		if (value != THP_DISABLED_ENTIRELY)
+			pr_warn("Huge pages are disabled with flags %#lx; they will be disabled entirely", value);
+	}
+	if (priv->membarrier_op < 0)
+		return 0;
+	value = batch_ret(batch, priv->membarrier_op);
+	if (value < 0)
+		return fail((int)-value, "Cannot read the registrations for memory barriers");
+	if (value & ~(long)MEMBARRIER_REGISTER_ALL)
+		return fail(ENOTSUP, "Unknown registrations for memory barriers: %#lx", value);
+	tc->has_membarrier_registration_mask = value != 0;
+	tc->membarrier_registration_mask = (uint32_t)value;
+	return 0;
+}
+
+static int mm_flags_validate(const struct task_ctx *ctx)
+{
+	if (ctx->leader && ctx->core->tc->membarrier_registration_mask & ~MEMBARRIER_REGISTER_ALL)
+		return fail(ENOTSUP, "Unknown registrations for memory barriers: %#x",
+			    ctx->core->tc->membarrier_registration_mask);
+	return 0;
+}
+
+static int mm_flags_restore(struct task_ctx *ctx, struct batch *batch)
+{
+	const MmEntry *mm = ctx->image->mm;
+	uint32_t mask;
+	int err;
+
+	if (!ctx->leader)
+		return 0;
+	err = batch_room(batch, 1 + 32, 0);
+	if (err)
+		return err;
+	if (mm)
+		batch_must(batch, "allow or forbid huge pages", __NR_prctl, PR_SET_THP_DISABLE, mm->thp_disabled);
+	mask = ctx->core->tc->membarrier_registration_mask;
+	for (uint32_t command = 1; mask; mask &= ~command, command <<= 1)
+		if (mask & command)
+			batch_must(batch, "register for memory barriers", __NR_membarrier, command);
+	return 0;
+}
+
+const struct task_attr task_mm_flags = {
+	.name = "huge pages and memory barriers",
+	.queue = mm_flags_queue,
+	.dump = mm_flags_dump,
+	.validate = mm_flags_validate,
+	.restore = mm_flags_restore,
+};
+
+/* --- what has to wait for credentials and relatives ------------------------------- */
+
+struct after_creds_priv {
+	int pdeath_op, subreaper_op, dumpable_op;
+	struct remote_addr pdeath, subreaper;
+};
+
+static int after_creds_queue(struct task_ctx *ctx, struct batch *batch, void **ret_priv)
+{
+	struct after_creds_priv *priv = arena_new_of(ctx->model->arena, struct after_creds_priv);
+
+	priv->pdeath = batch_data(batch, NULL, sizeof(int));
+	priv->pdeath_op = batch_add(batch, __NR_prctl, PR_GET_PDEATHSIG, priv->pdeath.v);
+	if (ctx->leader) {
+		priv->subreaper = batch_data(batch, NULL, sizeof(int));
+		priv->subreaper_op = batch_add(batch, __NR_prctl, PR_GET_CHILD_SUBREAPER, priv->subreaper.v);
+		priv->dumpable_op = batch_add(batch, __NR_prctl, PR_GET_DUMPABLE);
+	}
+	*ret_priv = priv;
+	return 0;
+}
+
+static int read_int(const struct batch *batch, int op, const void *local, const char *what, int *ret)
+{
+	long err = batch_ret(batch, op);
+
+	if (err)
+		return fail((int)-err, "Cannot read the %s", what);
+	memcpy(ret, local, sizeof(*ret));
+	return 0;
+}
+
+static int after_creds_dump(struct task_ctx *ctx, struct batch *batch, void *priv_arg)
+{
+	const struct after_creds_priv *priv = priv_arg;
+	CoreEntry *core = ctx->core;
+	int err, value = 0;
+	long dumpable;
+
+	err = read_int(batch, priv->pdeath_op, batch_local(batch, priv->pdeath), "parent-death signal", &value);
+	if (err)
+		return err;
+	core->thread_core->has_pdeath_sig = value != 0;
+	core->thread_core->pdeath_sig = (uint32_t)value;
+	if (!ctx->leader)
+		return 0;
+
+	err = read_int(batch, priv->subreaper_op, batch_local(batch, priv->subreaper), "child reaper flag", &value);
+	if (err)
+		return err;
+	core->tc->has_child_subreaper = true;
+	core->tc->child_subreaper = value != 0;
+
+	dumpable = batch_ret(batch, priv->dumpable_op);
+	if (dumpable < 0)
+		return fail((int)-dumpable, "Cannot read whether the process is dumpable");
+	if (ctx->image->mm) {
+		ctx->image->mm->has_dumpable = true;
+		ctx->image->mm->dumpable = (int32_t)dumpable;
+	}
+	return 0;
+}
+
+static int after_creds_validate(const struct task_ctx *ctx)
+{
+	if (ctx->core->thread_core->pdeath_sig >= _NSIG)
+		return fail(EINVAL, "Bad parent-death signal %u", ctx->core->thread_core->pdeath_sig);
+	return 0;
+}
+
+/*
+ * SUID_DUMP_ROOT (2) can't be set by hand. Not dumpable at all is the stricter
+ * of the two values that can.
+ */
+static void settle_dumpable(const MmEntry *mm, struct batch *batch)
+{
+	bool user = mm->dumpable == DUMPABLE_USER;
+
+	if (mm->dumpable != DUMPABLE_USER && mm->dumpable != 0)
+		pr_warn("The process was dumpable by root only; it will not be dumpable");
+	batch_must(batch, "set whether the process is dumpable", __NR_prctl, PR_SET_DUMPABLE, user);
+}
+
+/* With its death signal set, the root of a job would be killed by criu's own exit. */
+static bool criu_leaves_it(const struct task_ctx *ctx)
+{
+	return !ctx->image->pstree->ppid && ctx->options->restore_detached && !ctx->options->restore_sibling;
+}
+
+static void settle_pdeath(const struct task_ctx *ctx, struct batch *batch)
+{
+	uint32_t signo = ctx->core->thread_core->pdeath_sig;
+
+	if (signo && criu_leaves_it(ctx))
+		pr_warn("Its parent-death signal %u is not set: criu is the parent and about to exit", signo);
+	else if (signo)
+		batch_must(batch, "set the parent-death signal", __NR_prctl, PR_SET_PDEATHSIG, signo);
+}
+
+static int after_creds_settle(struct task_ctx *ctx, struct batch *batch)
+{
+	const CoreEntry *core = ctx->core;
+	const MmEntry *mm = ctx->image->mm;
+	int err = batch_room(batch, 3, 0);
+
+	if (err)
+		return err;
+	settle_pdeath(ctx, batch);
+	if (!ctx->leader)
+		return 0;
+	if (core->tc->child_subreaper)
+		batch_must(batch, "make the process a reaper of orphans", __NR_prctl, PR_SET_CHILD_SUBREAPER, 1);
+	if (mm && mm->has_dumpable)
+		settle_dumpable(mm, batch);
+	return 0;
+}
+
+const struct task_attr task_after_creds = {
+	.name = "death signal, reaper, dumpable",
+	.queue = after_creds_queue,
+	.dump = after_creds_dump,
+	.validate = after_creds_validate,
+	.settle = after_creds_settle,
+};

@@ -1,0 +1,168 @@
+/*
+ * What a process is called and how it stands.
+ *
+ * What the kernel keeps: state, exit code, flags and name; the execution
+ * domain (personality) of each thread. All is seen from outside; name and
+ * domain are set by the thread itself. The umask belongs to the file system
+ * part of a task, which other threads and processes may share.
+ *
+ * Lost: execution domains of threads that differ from the leader's (images
+ * hold one for the process). The domain is set late, because
+ * READ_IMPLIES_EXEC would change the mappings that are still to be made.
+ */
+#include "task/attrs.h"
+
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "arch.h"
+#include "util/log.h"
+
+#define COMM_BYTES	  16
+#define PERSONALITY_QUERY 0xffffffffU
+
+/* The name as it is: /proc/PID/stat would escape some of its characters. */
+static int read_comm(struct task_ctx *ctx, char **ret)
+{
+	auto_free char *text = NULL;
+	size_t bytes;
+	int err = proc_read_file(ctx->thread->tid, "comm", &text, &bytes);
+
+	if (err)
+		return err;
+	if (bytes && text[bytes - 1] == '\n')
+		text[bytes - 1] = '\0';
+	*ret = arena_strdup(ctx->model->arena, text);
+	return 0;
+}
+
+static int read_personality(pid_t pid, uint32_t *ret)
+{
+	auto_free char *text = NULL;
+	size_t bytes;
+	char *end;
+	int err = proc_read_file(pid, "personality", &text, &bytes);
+
+	if (err)
+		return err;
+	*ret = (uint32_t)strtoul(text, &end, 16);
+	if (end == text)
+		return fail(EINVAL, "malformed /proc/%d/personality: %s", pid, text);
+	return 0;
+}
+
+static int state_dump(struct task_ctx *ctx, struct batch *batch, void *priv)
+{
+	const struct remote_process *process = ctx->thread->process;
+	CoreEntry *core = ctx->core;
+	struct proc_stat stat;
+	int err;
+
+	err = read_comm(ctx, &core->thread_core->comm);
+	if (err || !ctx->leader)
+		return err;
+	err = read_personality(process->pid, &core->tc->personality);
+	if (err)
+		return err;
+	err = proc_read_stat(process->pid, 0, &stat);
+	if (err)
+		return err;
+	core->tc->comm = core->thread_core->comm;
+	core->tc->flags = stat.flags;
+	core->tc->task_state = TASK_STATE_ALIVE;
+	if (process->state == REMOTE_STOPPED) {
+		core->tc->task_state = TASK_STATE_STOPPED;
+		core->tc->has_stop_signo = true;
+		core->tc->stop_signo = (uint32_t)process->stop_signo;
+	}
+	return 0;
+}
+
+int task_dump_zombie(struct remote_process *process, struct model *model, struct task_image *image)
+{
+	CoreEntry *core = model_new(model, CoreEntry, core_entry__init);
+	struct proc_stat stat;
+	int err = proc_read_stat(process->pid, 0, &stat);
+
+	if (err)
+		return err;
+	core->mtype = ARCH_MTYPE;
+	core->tc = model_new(model, TaskCoreEntry, task_core_entry__init);
+	core->tc->task_state = TASK_STATE_DEAD;
+	core->tc->exit_code = (uint32_t)stat.exit_code;
+	core->tc->flags = stat.flags;
+	core->tc->comm = arena_strdup(model->arena, stat.comm);
+	if (!image->core)
+		image->core = arena_array(model->arena, CoreEntry *, 1);
+	image->core[0] = core;
+	image->n_core = 1;
+	return 0;
+}
+
+static int state_validate(const struct task_ctx *ctx)
+{
+	const TaskCoreEntry *tc = ctx->core->tc;
+	const char *comm = ctx->core->thread_core->comm;
+
+	if (comm && strlen(comm) >= COMM_BYTES)
+		return fail(EINVAL, "The name of a thread is too long: %s", comm);
+	if (!ctx->leader)
+		return 0;
+	if (strlen(tc->comm) >= COMM_BYTES)
+		return fail(EINVAL, "The name of a process is too long: %s", tc->comm);
+	if (tc->personality == PERSONALITY_QUERY)
+		return fail(EINVAL, "Bad execution domain %#x", tc->personality);
+	if (tc->task_state != TASK_STATE_ALIVE && tc->task_state != TASK_STATE_STOPPED)
+		return fail(EINVAL, "Unknown task state %u", tc->task_state);
+	return 0;
+}
+
+static int state_restore(struct task_ctx *ctx, struct batch *batch)
+{
+	char name[COMM_BYTES] = { 0 };
+	const char *comm = ctx->core->thread_core->comm;
+	int err;
+
+	if (!comm && ctx->leader)
+		comm = ctx->core->tc->comm;
+	if (!comm)
+		return 0;
+	err = batch_room(batch, 1, sizeof(name));
+	if (err)
+		return err;
+	strncpy(name, comm, sizeof(name) - 1);
+	batch_must(batch, "set the thread's name", __NR_prctl, PR_SET_NAME, batch_data(batch, name, sizeof(name)).v);
+	return 0;
+}
+
+static int state_settle(struct task_ctx *ctx, struct batch *batch)
+{
+	int err = batch_room(batch, 1, 0);
+
+	if (err)
+		return err;
+	batch_must(batch, "set the execution domain", __NR_personality, ctx->image->core[0]->tc->personality);
+	return 0;
+}
+
+int task_restore_umask(const FsEntry *fs, struct batch *batch)
+{
+	int err;
+
+	if (!fs->has_umask)
+		return 0;
+	err = batch_room(batch, 1, 0);
+	if (err)
+		return err;
+	batch_must(batch, "set the umask", __NR_umask, fs->umask);
+	return 0;
+}
+
+const struct task_attr task_state = {
+	.name = "state",
+	.dump = state_dump,
+	.validate = state_validate,
+	.restore = state_restore,
+	.settle = state_settle,
+};

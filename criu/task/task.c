@@ -1,0 +1,177 @@
+#include "task/attrs.h"
+
+#include "arch.h"
+#include "util/log.h"
+
+/*
+ * The order is the order of restore and, again from the top, of settle.
+ *
+ * Pending signals come before timers, so that what a timer sends is not taken
+ * for an artefact. What needs privileges comes before credentials; filters,
+ * too, since the tracer suspends them. Changed credentials reset the
+ * parent-death signal and make the process undumpable, so these follow.
+ * Interval timers run from the last call on.
+ */
+const struct task_attr *const task_attrs[] = {
+	&task_registers,    &task_state,   &task_sigactions, &task_altstack,	 &task_mm_flags,
+	&task_sched,	    &task_thread,  &task_pending,    &task_posix_timers, &task_limits,
+	&task_no_new_privs, &task_seccomp, &task_creds,	     &task_after_creds,	 &task_itimers,
+};
+const size_t task_attrs_len = ARRAY_SIZE(task_attrs);
+
+pid_t task_image_tid(const struct task_ctx *ctx, pid_t tid)
+{
+	const struct remote_process *process = ctx->thread->process;
+	const PstreeEntry *pstree = ctx->image->pstree;
+
+	for (size_t i = 0; pstree && i < process->n_threads && i < pstree->n_threads; i++)
+		if (process->threads[i].tid == tid)
+			return (pid_t)pstree->threads[i];
+	return tid;
+}
+
+int task_plan(struct task_ctx *ctx, struct refusals *refusals)
+{
+	LOG_SCOPE("thread", ctx->thread->tid);
+
+	for (size_t i = 0; i < task_attrs_len; i++) {
+		int err = task_attrs[i]->plan ? task_attrs[i]->plan(ctx, refusals) : 0;
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* One thread's calls on their way. */
+struct run {
+	struct task_ctx *ctx;
+	struct batch *batch;
+	void *priv[ARRAY_SIZE(task_attrs)];
+};
+
+typedef int (*run_step)(struct run *run);
+
+/* Enough to hide that a thread on another processor takes a while to start and to be seen stopping. */
+#define THREADS_AT_A_TIME 32
+
+/*
+ * What was begun is ended also after an error: a thread must not be left
+ * running calls of ours.
+ */
+static int run_some(struct task_ctx *ctxs, size_t n, run_step begin, run_step end)
+{
+	struct run runs[THREADS_AT_A_TIME] = { 0 };
+	size_t begun = 0;
+	int err = 0;
+
+	for (; !err && begun < n; begun++) {
+		LOG_SCOPE("thread", ctxs[begun].thread->tid);
+		runs[begun].ctx = &ctxs[begun];
+		err = batch_new(ctxs[begun].thread, &runs[begun].batch);
+		if (!err)
+			err = begin(&runs[begun]);
+		if (!err)
+			err = batch_start(runs[begun].batch);
+		if (err)
+			batch_freep(&runs[begun].batch);
+	}
+	for (size_t i = 0; i < begun; i++) {
+		LOG_SCOPE("thread", ctxs[i].thread->tid);
+		int end_err = runs[i].batch ? batch_wait(runs[i].batch) : 0;
+
+		if (!end_err && !err && end)
+			end_err = end(&runs[i]);
+		batch_freep(&runs[i].batch);
+		err = err ? err : end_err;
+	}
+	return err;
+}
+
+/* The leader last and alone: it sets what is kept once per process. */
+static int run_threads(struct task_ctx *ctxs, size_t n, run_step begin, run_step end)
+{
+	int err = 0;
+
+	for (size_t done = 1; !err && done < n; done += THREADS_AT_A_TIME)
+		err = run_some(ctxs + done, min_u64(n - done, THREADS_AT_A_TIME), begin, end);
+	return err ? err : run_some(ctxs, 1, begin, end);
+}
+
+static int dump_begin(struct run *run)
+{
+	struct task_ctx *ctx = run->ctx;
+	CoreEntry *core = ctx->core;
+	int err = 0;
+
+	core->mtype = ARCH_MTYPE;
+	core->thread_core = model_new(ctx->model, ThreadCoreEntry, thread_core_entry__init);
+	if (ctx->leader)
+		core->tc = model_new(ctx->model, TaskCoreEntry, task_core_entry__init);
+	for (size_t i = 0; !err && i < task_attrs_len; i++)
+		if (task_attrs[i]->queue)
+			err = task_attrs[i]->queue(ctx, run->batch, &run->priv[i]);
+	return err;
+}
+
+static int dump_end(struct run *run)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < task_attrs_len; i++)
+		if (task_attrs[i]->dump)
+			err = task_attrs[i]->dump(run->ctx, run->batch, run->priv[i]);
+	return err;
+}
+
+int task_dump(struct task_ctx *ctxs, size_t n)
+{
+	return run_threads(ctxs, n, dump_begin, dump_end);
+}
+
+int task_validate(const struct task_ctx *ctx)
+{
+	if (ctx->leader && !ctx->core->tc)
+		return fail(EINVAL, "The image of a process lacks its task part");
+	if (ctx->leader && ctx->core->tc->task_state == TASK_STATE_DEAD)
+		return 0;
+	if (!ctx->core->thread_core)
+		return fail(EINVAL, "The image of a thread lacks its thread part");
+	for (size_t i = 0; i < task_attrs_len; i++) {
+		int err = task_attrs[i]->validate ? task_attrs[i]->validate(ctx) : 0;
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int restore_begin(struct run *run)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < task_attrs_len; i++)
+		if (task_attrs[i]->restore)
+			err = task_attrs[i]->restore(run->ctx, run->batch);
+	return err;
+}
+
+static int settle_begin(struct run *run)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < task_attrs_len; i++)
+		if (task_attrs[i]->settle)
+			err = task_attrs[i]->settle(run->ctx, run->batch);
+	return err;
+}
+
+int task_restore(struct task_ctx *ctxs, size_t n)
+{
+	return run_threads(ctxs, n, restore_begin, NULL);
+}
+
+int task_settle(struct task_ctx *ctxs, size_t n)
+{
+	return run_threads(ctxs, n, settle_begin, NULL);
+}
