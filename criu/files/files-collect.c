@@ -1,0 +1,362 @@
+/*
+ * The dump side's driver: every descriptor of every table, every mapped file,
+ * executable, working and root directory becomes an entry of the model, or
+ * a refusal. Everything is looked at from outside; the tree is untouched.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "files/files-internal.h"
+#include "files/files-reg.h"
+#include "files/fown.h"
+#include "files/inherit.h"
+
+struct files_dump_state *files_dump_state(struct files_dump *ctx)
+{
+	if (!ctx->state) {
+		ctx->state = xalloc(sizeof(*ctx->state));
+		files_raise_limit();
+	}
+	return ctx->state;
+}
+
+const struct remote_process *files_process(const struct files_dump *ctx, pid_t pid)
+{
+	for (size_t i = 0; i < ctx->tree->n; i++)
+		if (ctx->tree->processes[i]->pid == pid)
+			return ctx->tree->processes[i];
+	return NULL;
+}
+
+/* --- descriptors ------------------------------------------------------------------ */
+
+/* Pipes, sockets and anonymous inodes have no identity beyond their descriptions. */
+static bool has_inode(const struct file_desc *desc)
+{
+	return desc->link[0] == '/';
+}
+
+static const struct file_kind *match_kind(const struct file_desc *desc)
+{
+	for (size_t i = 0; i < file_kinds_len; i++)
+		if (file_kinds[i]->match(desc))
+			return file_kinds[i];
+	return NULL;
+}
+
+static void queue_content(struct files_dump *ctx, const struct file_kind *kind, struct file_desc *desc)
+{
+	struct file_desc *kept;
+
+	if (!kind->dump || desc->fd < 0)
+		return;
+	kept = xalloc(sizeof(*kept));
+	*kept = *desc;
+	VEC_PUSH(&ctx->state->pending, kept);
+	*desc = (struct file_desc){ .fd = -1, .entry = kept->entry };
+}
+
+static int plan_desc(struct files_dump *ctx, struct file_desc *desc)
+{
+	char key[INHERIT_KEY_BYTES];
+	const struct file_kind *kind;
+	size_t refused = ctx->refusals->n;
+	int ret;
+
+	if (desc->info.n_locks)
+		refuse(ctx->refusals,
+		       "%s: a file lock is held on it; this version does not save file locks (--file-locks)",
+		       desc->link);
+
+	inherit_key_file(key, desc->info.mnt_id, desc->st.st_ino);
+	if (inherit_external(ctx->options, key))
+		return reg_add_external(ctx, desc, key);
+
+	kind = match_kind(desc);
+	if (!kind) {
+		unsupported_refuse(ctx, desc);
+		return 0;
+	}
+	desc->entry = model_add_file(ctx->model, kind->type);
+	ret = kind->plan(ctx, desc);
+	if (!ret && ctx->refusals->n == refused)
+		queue_content(ctx, kind, desc);
+	return ret;
+}
+
+static int plan_new(struct files_dump *ctx, struct file_desc *desc, struct desc_node *node)
+{
+	char name[16];
+	int ret;
+
+	snprintf(name, sizeof(name), "fd/%d", desc->target_fd);
+	ret = proc_read_link(desc->pid, name, &desc->link);
+	if (ret)
+		return ret;
+	if (has_inode(desc)) {
+		desc->inode = inode_intern(ctx->inodes, desc->fd, desc->link);
+		if (!desc->inode)
+			return -EINVAL;
+		node->inode = desc->inode;
+	}
+	ret = plan_desc(ctx, desc);
+	node->entry = desc->entry;
+	return ret;
+}
+
+static void add_holder(const struct desc_node *node, pid_t pid, int fd, unsigned int flags)
+{
+	struct inode_holder holder = { .pid = pid, .fd = fd, .write = (flags & O_ACCMODE) != O_RDONLY };
+
+	if (node->inode)
+		inode_add_holder(node->inode, &holder);
+}
+
+static int collect_fd(struct files_dump *ctx, struct remote_process *process, int fd, struct fdtable_image *table)
+{
+	LOG_SCOPE("fd", fd);
+	cleanup_with(file_desc_free) struct file_desc desc = { .fd = -1 };
+	struct desc_node *node;
+	unsigned int flags;
+	FdinfoEntry *slot;
+	int ret;
+	bool is_new;
+
+	ret = file_desc_read(process, fd, &desc);
+	if (ret)
+		return ret;
+	ret = file_desc_intern(ctx, &desc, &node, &is_new);
+	if (ret)
+		return ret;
+	flags = desc.info.flags;
+	if (is_new)
+		ret = plan_new(ctx, &desc, node);
+	if (ret)
+		return ret;
+	add_holder(node, process->pid, fd, flags);
+	if (!node->entry)
+		return 0;
+
+	slot = model_new(ctx->model, FdinfoEntry, fdinfo_entry__init);
+	slot->id = node->entry->id;
+	slot->type = node->entry->type;
+	slot->fd = fd;
+	slot->flags = flags & O_CLOEXEC ? FD_CLOEXEC : 0;
+	table->fds[table->n_fds++] = slot;
+	return 0;
+}
+
+int files_collect(struct files_dump *ctx, struct remote_process *process, uint32_t files_id)
+{
+	LOG_SCOPE("task", process->pid);
+	struct fdtable_image table = { .files_id = files_id };
+	fd_list fds = { 0 };
+	int ret;
+
+	files_dump_state(ctx);
+	ret = proc_list_fds(process->pid, &fds);
+	if (ret)
+		return ret;
+
+	table.fds = arena_array(ctx->model->arena, FdinfoEntry *, fds.n ? fds.n : 1);
+	for (size_t i = 0; i < fds.n && !ret; i++)
+		ret = collect_fd(ctx, process, fds.data[i], &table);
+	VEC_FREE(&fds);
+	if (!ret)
+		VEC_PUSH(&ctx->model->fdtables, table);
+	return ret;
+}
+
+/* --- files that are mapped, run or stood in ----------------------------------------- */
+
+/* An entry that is no description: everyone who uses the inode by this name in this mode shares it. */
+struct opened_entry {
+	const char *name;
+	FileEntry *entry;
+	struct opened_entry *next;
+};
+
+static FileEntry *find_opened(struct files_dump *ctx, const struct inode *inode, const char *name, unsigned int flags)
+{
+	struct opened_entry *opened = hash_get(&files_dump_state(ctx)->opened, inode->id, flags);
+
+	for (; opened; opened = opened->next)
+		if (!strcmp(opened->name, name))
+			return opened->entry;
+	return NULL;
+}
+
+static void add_opened(struct files_dump *ctx, const struct inode *inode, const char *name, FileEntry *entry,
+		       unsigned int flags)
+{
+	struct hash *hash = &files_dump_state(ctx)->opened;
+	struct opened_entry *opened = arena_new_of(ctx->model->arena, struct opened_entry);
+
+	opened->name = name;
+	opened->entry = entry;
+	opened->next = hash_get(hash, inode->id, flags);
+	hash_put(hash, inode->id, flags, opened);
+}
+
+static int mount_id(int fd, int *ret)
+{
+	struct proc_fdinfo info;
+	int err = proc_read_fdinfo(getpid(), fd, &info);
+
+	if (err)
+		return err;
+	*ret = info.mnt_id;
+	proc_fdinfo_free(&info);
+	return 0;
+}
+
+static int open_entry(struct files_dump *ctx, struct reg_source *source, FileEntry **ret)
+{
+	auto_fd int readable = -1;
+	FileEntry *entry;
+	int err;
+
+	*ret = find_opened(ctx, source->inode, source->path, source->flags);
+	if (*ret)
+		return 0;
+
+	err = mount_id(source->fd, &source->mnt_id);
+	if (err)
+		return err;
+	if (S_ISREG(source->st->st_mode) && ctx->options->validate_build_id) {
+		readable = file_reopen(source->fd, O_RDONLY);
+		if (readable >= 0)
+			source->fd = readable;
+	}
+	source->fown = fown_none(ctx->model);
+	entry = model_add_file(ctx->model, FD_TYPES__REG);
+	err = reg_add(ctx, source, entry);
+	if (err)
+		return err;
+	add_opened(ctx, source->inode, source->path, entry, source->flags);
+	*ret = entry;
+	return 0;
+}
+
+int files_collect_path(struct files_dump *ctx, struct remote_process *process, const char *name, uint32_t *ret_id)
+{
+	LOG_SCOPE("task", process->pid);
+	auto_fd int fd = -1;
+	auto_free char *link = NULL;
+	struct reg_source source = { 0 };
+	struct stat st;
+	FileEntry *entry;
+	int ret;
+
+	fd = proc_open(process->pid, name, O_PATH);
+	if (fd < 0)
+		return fail(-fd, "cannot open /proc/%d/%s", process->pid, name);
+	if (fstat(fd, &st))
+		return fail_errno("/proc/%d/%s: fstat", process->pid, name);
+	ret = proc_read_link(process->pid, name, &link);
+	if (ret)
+		return ret;
+
+	source.inode = inode_intern(ctx->inodes, fd, link);
+	if (!source.inode)
+		return -EINVAL;
+	source.fd = fd;
+	source.st = &st;
+	source.path = file_path(ctx->model->arena, link, &st);
+	source.flags = S_ISDIR(st.st_mode) ? O_RDONLY | O_DIRECTORY : O_RDONLY;
+	ret = open_entry(ctx, &source, &entry);
+	if (!ret)
+		*ret_id = entry->id;
+	return ret;
+}
+
+static FileEntry *memfd_entry(struct files_dump *ctx, const struct vma *vma, unsigned int flags)
+{
+	FileEntry *entry = find_opened(ctx, vma->inode, "", flags);
+
+	if (entry)
+		return entry;
+	entry = model_add_file(ctx->model, FD_TYPES__MEMFD);
+	entry->memfd = model_new(ctx->model, MemfdFileEntry, memfd_file_entry__init);
+	entry->memfd->id = entry->id;
+	entry->memfd->flags = flags | FILE_FLAG_LARGEFILE;
+	entry->memfd->fown = fown_none(ctx->model);
+	entry->memfd->inode_id = vma->inode->id;
+	add_opened(ctx, vma->inode, "", entry, flags);
+	return entry;
+}
+
+int files_collect_vma(struct files_dump *ctx, struct remote_process *process, struct vma *vma)
+{
+	/* A read-only view that mprotect could never make writable is recognised by the mode of its file. */
+	unsigned int flags = (vma->entry->status & VMA_FILE_SHARED) && vma->may_write ? O_RDWR : O_RDONLY;
+	FileEntry *entry;
+	int ret;
+
+	if (!vma->inode ||
+	    (vma->inode->kind != INODE_FILE && vma->inode->kind != INODE_MEMFD && vma->inode->kind != INODE_OTHER))
+		return 0;
+
+	LOG_SCOPE("task", process->pid);
+	LOG_SCOPE_HEX("mapping", vma->entry->start);
+	if (vma->inode->kind == INODE_MEMFD) {
+		entry = memfd_entry(ctx, vma, flags);
+	} else {
+		struct reg_source source = {
+			.inode = vma->inode,
+			.st = &vma->inode->st,
+			.fd = vma->inode->fd,
+			.path = vma->name,
+			.flags = flags,
+		};
+
+		ret = open_entry(ctx, &source, &entry);
+		if (ret)
+			return ret;
+	}
+	vma->entry->shmid = entry->id;
+	vma->entry->has_fdflags = true;
+	vma->entry->fdflags = flags;
+	return 0;
+}
+
+/* --- content ------------------------------------------------------------------- */
+
+int files_dump(struct files_dump *ctx)
+{
+	struct files_dump_state *state = files_dump_state(ctx);
+
+	for (size_t i = 0; i < state->pending.n; i++) {
+		struct file_desc *desc = state->pending.data[i];
+		int ret;
+
+		LOG_SCOPE("task", desc->pid);
+		LOG_SCOPE("fd", desc->target_fd);
+		ret = file_kind_of(desc->entry->type)->dump(ctx, desc);
+		if (ret)
+			return ret;
+		file_desc_free(desc);
+	}
+	return 0;
+}
+
+void files_dump_free(struct files_dump *ctx)
+{
+	struct files_dump_state *state = ctx->state;
+
+	if (!state)
+		return;
+	for (size_t i = 0; i < state->pending.n; i++) {
+		file_desc_free(state->pending.data[i]);
+		free(state->pending.data[i]);
+	}
+	VEC_FREE(&state->pending);
+	hash_free(&state->descs);
+	hash_free(&state->twins);
+	hash_free(&state->opened);
+	hash_free(&state->pipes);
+	hash_free(&state->names);
+	free(take_ptr(ctx->state));
+}

@@ -1,0 +1,165 @@
+/*
+ * Open file descriptions, told apart by kernel identity.
+ *
+ * Two descriptors are one description when kcmp(2) says so. It also orders
+ * descriptions, so the ones of one inode form a search tree and a descriptor costs a
+ * handful of comparisons even among thousands of its kind. Descriptors that a
+ * child inherited are found by their number at once. Position and status
+ * flags do not take part: a process outside the tree that shares the
+ * description may change them between two looks at it. kcmp's order is a
+ * scrambled address, as good as random, so the tree needs no balancing.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "files/files-internal.h"
+#include "kernel/proc-scan.h"
+#include "kernel/syscalls.h"
+
+#define KCMP_FILE 0
+
+int file_desc_read(struct remote_process *process, int fd, struct file_desc *ret)
+{
+	struct file_desc desc = { .fd = -1, .pid = process->pid, .target_fd = fd };
+	int err;
+
+	desc.fd = sys_pidfd_getfd(process->pidfd, fd);
+	if (desc.fd == -EMFILE)
+		return fail(EMFILE, "too many open files in the tree for criu; raise its limit (ulimit -n)");
+	if (desc.fd < 0)
+		return fail(-desc.fd, "cannot duplicate the descriptor");
+	if (fstat(desc.fd, &desc.st)) {
+		err = fail_errno("fstat");
+		goto out;
+	}
+	err = proc_read_fdinfo(process->pid, fd, &desc.info);
+	if (err)
+		goto out;
+	*ret = desc;
+	return 0;
+out:
+	file_desc_free(&desc);
+	return err;
+}
+
+void file_desc_free(struct file_desc *desc)
+{
+	close_fdp(&desc->fd);
+	desc->fd = -1;
+	proc_fdinfo_free(&desc->info);
+	free(take_ptr(desc->link));
+}
+
+static struct desc_node *node_new(struct files_dump *ctx, const struct file_desc *desc)
+{
+	struct desc_node *node = arena_new_of(ctx->model->arena, struct desc_node);
+
+	node->pid = desc->pid;
+	node->target_fd = desc->target_fd;
+	return node;
+}
+
+/* 0 equal, 1 less, 2 greater */
+static int compare(const struct file_desc *desc, const struct desc_node *node)
+{
+	int order = sys_kcmp(desc->pid, node->pid, KCMP_FILE, desc->target_fd, node->target_fd);
+
+	if (order >= 0 && order <= 2)
+		return order;
+	return fail(order < 0 ? -order : EINVAL, "kcmp with descriptor %d of task %d", node->target_fd, node->pid);
+}
+
+/* The place in the tree below @root where the description is or belongs. */
+static int find_place(const struct file_desc *desc, struct desc_node **root, struct desc_node ***ret)
+{
+	while (*root) {
+		int order = compare(desc, *root);
+
+		if (order < 0)
+			return order;
+		if (!order)
+			break;
+		root = order == 1 ? &(*root)->less : &(*root)->greater;
+	}
+	*ret = root;
+	return 0;
+}
+
+/* All eventfds have one inode; the kernel numbers them beside it. */
+static uint64_t object_number(const struct file_desc *desc)
+{
+	uint64_t id;
+
+	if (!S_ISREG(desc->st.st_mode) && fdinfo_number(desc->info.text, "eventfd-id", 10, &id))
+		return desc->st.st_ino ^ (id + 1) << 32;
+	return desc->st.st_ino;
+}
+
+int file_desc_intern(struct files_dump *ctx, const struct file_desc *desc, struct desc_node **ret, bool *ret_new)
+{
+	struct files_dump_state *state = files_dump_state(ctx);
+	const uint64_t dev = desc->st.st_dev, number = object_number(desc);
+	struct desc_node *root, *twin = hash_get(&state->twins, (dev << 32) ^ desc->target_fd, number);
+	struct desc_node **place;
+	int order;
+
+	/* A child has most of its descriptors from its parent, under the same numbers. */
+	*ret_new = false;
+	if (twin) {
+		order = compare(desc, twin);
+		if (order < 0)
+			return order;
+		if (!order) {
+			*ret = twin;
+			return 0;
+		}
+	}
+
+	root = hash_get(&state->descs, dev, number);
+	order = find_place(desc, &root, &place);
+	if (order < 0)
+		return order;
+	if (!*place) {
+		*place = node_new(ctx, desc);
+		*ret_new = true;
+	}
+	*ret = *place;
+	hash_put(&state->descs, dev, number, root);
+	hash_put(&state->twins, (dev << 32) ^ desc->target_fd, number, *ret);
+	return 0;
+}
+
+const char *file_path(struct arena *arena, const char *link, const struct stat *st)
+{
+	static const char suffix[] = " (deleted)";
+	size_t len = strlen(link), suffix_len = sizeof(suffix) - 1;
+	char *path = arena_strdup(arena, link);
+	struct stat real;
+
+	if (len <= suffix_len || strcmp(link + len - suffix_len, suffix))
+		return path;
+	/* Somebody may have named a file like that. */
+	if (!lstat(link, &real) && real.st_dev == st->st_dev && real.st_ino == st->st_ino)
+		return path;
+	path[len - suffix_len] = '\0';
+	return path;
+}
+
+bool fdinfo_number(const char *text, const char *key, unsigned int base, uint64_t *ret)
+{
+	for (const char *line = text; line && *line; line = next_line(line)) {
+		const char *value = scan_key(line, key);
+		const char *end;
+		uint64_t number;
+
+		if (!value)
+			continue;
+		end = scan_number(skip_blanks(value), base, &number);
+		if (!end || (*end && *end != '\n'))
+			return false;
+		*ret = number;
+		return true;
+	}
+	return false;
+}

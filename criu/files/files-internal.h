@@ -1,0 +1,133 @@
+/*
+ * What the kinds of files share among themselves: the drivers' state, flags,
+ * and the small helpers every kind needs. Nothing outside this folder includes it.
+ */
+#ifndef CRIU_FILES_INTERNAL_H
+#define CRIU_FILES_INTERNAL_H
+
+#include <fcntl.h>
+
+#include "files/files.h"
+#include "util/log.h"
+
+/* Bits that open(2) takes and a restored description must never be opened with. */
+#define FILE_FLAGS_NEVER (O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC)
+/* O_TMPFILE without the O_DIRECTORY it contains. The kernel keeps both in the status flags of a plain file. */
+#define FILE_FLAG_TMPFILE (O_TMPFILE & ~O_DIRECTORY)
+/* fcntl(2) F_GETFL shows it, the C library hides it on 64 bits. */
+#define FILE_FLAG_LARGEFILE 0100000
+
+/* --- kinds ----------------------------------------------------------------- */
+
+extern const struct file_kind reg_kind;
+extern const struct file_kind memfd_kind;
+extern const struct file_kind pipe_kind;
+extern const struct file_kind fifo_kind;
+extern const struct file_kind eventfd_kind;
+extern const struct file_kind tty_kind;
+
+/** file_kind_of - the kind of an entry, or NULL when this version has none for it. */
+const struct file_kind *file_kind_of(FdTypes type);
+
+/** file_type_name - how messages call an image's file type: "unix socket". */
+const char *file_type_name(FdTypes type);
+
+/* --- dump ------------------------------------------------------------------ */
+
+struct files_dump_state {
+	struct hash descs;		 /* (st_dev, st_ino) -> tree of descriptions, see files-desc.c */
+	struct hash twins;		 /* (st_dev and number in a task, st_ino) -> last description seen there */
+	struct hash opened;		 /* (inode, flags) -> chain of entries that are not descriptions */
+	struct hash pipes;		 /* (pipe id, is a fifo) -> struct pipe_seen * */
+	struct hash names;		 /* inode -> struct checked_name * */
+	VEC(struct file_desc *) pending; /* descriptions with content to write; owned */
+};
+
+/** files_dump_state - created on first use. */
+struct files_dump_state *files_dump_state(struct files_dump *ctx);
+
+/** file_desc_read - fill @ret, link excepted, with what the kernel shows of descriptor @fd; freed by file_desc_free(). */
+int must_check file_desc_read(struct remote_process *process, int fd, struct file_desc *ret);
+
+/** file_desc_free - close our duplicate and free the strings; the struct itself stays. */
+void file_desc_free(struct file_desc *desc);
+
+/* An open file description of the tree, as long as the dump lasts. */
+struct desc_node {
+	pid_t pid;
+	int target_fd;
+	struct inode *inode; /* or NULL */
+	FileEntry *entry;    /* NULL: refused */
+	struct desc_node *less, *greater;
+};
+
+/**
+ * file_desc_intern - the node of the description that @desc shows
+ * @ret_new: it was seen for the first time
+ */
+int must_check file_desc_intern(struct files_dump *ctx, const struct file_desc *desc, struct desc_node **ret,
+				bool *ret_new);
+
+/** files_process - the process of the tree with this pid, or NULL. */
+const struct remote_process *files_process(const struct files_dump *ctx, pid_t pid);
+
+/** unsupported_refuse - refuse a description that no kind matched, saying what it is. */
+void unsupported_refuse(struct files_dump *ctx, const struct file_desc *desc);
+
+/* --- restore ---------------------------------------------------------------- */
+
+/* A description made by files_make(). */
+struct made_file {
+	const FileEntry *entry;
+	const struct file_kind *kind;
+	int fd; /* owned */
+};
+
+/* A pipe or fifo while its descriptions are made. */
+struct made_pipe {
+	int read_fd, write_fd;
+	bool read_taken, write_taken; /* it became a description: not ours to close */
+};
+
+struct files_restore_state {
+	struct hash made;		   /* file id -> struct made_file * */
+	VEC(struct made_file *) all_made;  /* owned */
+	struct hash opened;		   /* (file id, access mode) -> descriptor + 1 */
+	VEC(int) all_opened;		   /* owned */
+	struct hash pipes;		   /* (pipe id, is a fifo) -> struct made_pipe * */
+	VEC(struct made_pipe *) all_pipes; /* owned */
+	struct hash pipe_data;		   /* (pipe id, is a fifo) -> struct pipe_data_image * */
+	struct hash packet_pipes;	   /* (pipe id, is a fifo) -> anything: a writer has O_DIRECT set */
+	struct hash ttys_settled;	   /* tty info id -> anything */
+};
+
+/** files_restore_state - created on first use. */
+struct files_restore_state *files_restore_state(struct files_restore *ctx);
+
+/* --- helpers ---------------------------------------------------------------- */
+
+/** file_open_flags - recorded status flags without those that only make sense when a file is first opened. */
+static inline int file_open_flags(int flags)
+{
+	if (flags & FILE_FLAG_TMPFILE)
+		flags &= ~O_TMPFILE;
+	return flags & ~(FILE_FLAGS_NEVER | O_ASYNC);
+}
+
+/** file_reopen - a new description of the object behind @fd, close-on-exec, with status flags @flags; -errno, not logged. */
+int must_check file_reopen(int fd, int flags);
+
+/**
+ * file_path - the path in readlink text of /proc/PID/fd/N
+ * @st: of the file, to tell a deleted name from one that really ends in " (deleted)"
+ * Return: a copy in @arena.
+ */
+const char *file_path(struct arena *arena, const char *link, const struct stat *st);
+
+/** fdinfo_number - number (@base 8, 10 or 16) in the line "@key: ..." of fdinfo text; false if there is none. */
+bool fdinfo_number(const char *text, const char *key, unsigned int base, uint64_t *ret);
+
+/** files_raise_limit - our soft RLIMIT_NOFILE up to the hard one: a tree's descriptors pass through us. */
+void files_raise_limit(void);
+
+#endif

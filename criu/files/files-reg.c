@@ -1,0 +1,391 @@
+/*
+ * Files reached by a path.
+ *
+ * The kernel keeps: path (mount and dentry), status flags, position. All of it
+ * is seen from outside. The content stays where it is: restore opens the path
+ * and checks that the file is the one that was dumped, by kind, size, mode and
+ * build id. A name that is gone goes through mem/remap.h, and what comes from
+ * there is reopened through /proc/self/fd, which is also how modes differ
+ * between holders of one deleted file. Lost: read-ahead state.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "files/build-id.h"
+#include "files/files-internal.h"
+#include "files/files-reg.h"
+#include "files/fown.h"
+#include "files/inherit.h"
+
+#define MEM_MAJOR 1
+
+/* --- dump ------------------------------------------------------------------ */
+
+/* Memory devices, by minor number: their descriptions carry nothing but flags, and they are at the same place everywhere. */
+#define KMSG_MINOR 11
+
+static const char *const mem_devices[] = {
+	[3] = "/dev/null",   [5] = "/dev/zero",	   [7] = "/dev/full",
+	[8] = "/dev/random", [9] = "/dev/urandom", [KMSG_MINOR] = "/dev/kmsg",
+};
+
+static const char *standard_device(const struct stat *st)
+{
+	if (!S_ISCHR(st->st_mode) || major(st->st_rdev) != MEM_MAJOR || minor(st->st_rdev) >= ARRAY_SIZE(mem_devices))
+		return NULL;
+	return mem_devices[minor(st->st_rdev)];
+}
+
+static bool is_plain_device(const struct stat *st, unsigned int flags)
+{
+	if (!standard_device(st))
+		return false;
+	/* A reader has a place in the kernel's log that can't be set. */
+	return minor(st->st_rdev) != KMSG_MINOR || (flags & O_ACCMODE) == O_WRONLY;
+}
+
+static bool reg_match(const struct file_desc *desc)
+{
+	if (desc->link[0] != '/')
+		return false;
+	if (desc->info.flags & O_PATH)
+		return true;
+	return S_ISREG(desc->st.st_mode) || S_ISDIR(desc->st.st_mode) || is_plain_device(&desc->st, desc->info.flags);
+}
+
+/* Trees where a path does not outlive what it shows, or does not lead there at all. */
+static const struct {
+	uint64_t magic;
+	const char *what;
+} pathless_fs[] = {
+	{ 0x6e736673, "namespace file" }, { 0x19800202, "POSIX message queue" },
+	{ 0x5345434d, "secret memory" },  { 0x444d4142, "dma-buf" },
+	{ 0x50494446, "pidfd" },	  { 0x09041934, "anonymous inode" },
+	{ 0xcafe4a11, "bpf object" },
+};
+
+#define PROC_SUPER_MAGIC 0x9fa0
+
+/* "/proc/<pid>/...": tied to the life of a task. */
+static bool is_proc_of_task(const struct reg_source *source)
+{
+	const char *name = strstr(source->path, "/proc/");
+	size_t digits;
+
+	if (source->inode->fs_magic != PROC_SUPER_MAGIC || !name)
+		return false;
+	name += strlen("/proc/");
+	digits = strspn(name, "0123456789");
+	return digits && (!name[digits] || name[digits] == '/');
+}
+
+static bool refuse_pathless(struct files_dump *ctx, const struct reg_source *source)
+{
+	if (source->path[0] != '/') {
+		refuse(ctx->refusals,
+		       "%s: not reachable from criu's root directory; run criu where the path is visible",
+		       source->path);
+		return true;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(pathless_fs); i++) {
+		if (source->inode->fs_magic == pathless_fs[i].magic) {
+			refuse(ctx->refusals, "%s: %s: not supported by this version; close it before the dump",
+			       source->path, pathless_fs[i].what);
+			return true;
+		}
+	}
+	if (source->inode->kind == INODE_ANON_SHARED ||
+	    (source->inode->kind == INODE_OTHER && S_ISREG(source->st->st_mode))) {
+		refuse(ctx->refusals,
+		       "%s: memory of the kernel's that has no path: not supported; close it before the dump",
+		       source->path);
+		return true;
+	}
+	if (is_proc_of_task(source)) {
+		refuse(ctx->refusals,
+		       "%s: /proc file of a task: not supported by this version; close it before the dump",
+		       source->path);
+		return true;
+	}
+	return false;
+}
+
+static void add_build_id(struct model *model, int fd, RegFileEntry *reg)
+{
+	struct build_id id;
+
+	build_id_read(fd, &id);
+	if (!id.n_words)
+		return;
+	reg->n_build_id = id.n_words;
+	reg->build_id = arena_memdup(model->arena, id.words, id.n_words * sizeof(*id.words));
+}
+
+static RegFileEntry *new_entry(struct files_dump *ctx, const struct reg_source *source, FileEntry *entry)
+{
+	RegFileEntry *reg = model_new(ctx->model, RegFileEntry, reg_file_entry__init);
+
+	entry->reg = reg;
+	reg->id = entry->id;
+	reg->flags = source->flags & ~FILE_FLAGS_NEVER;
+	reg->pos = source->pos;
+	reg->fown = source->fown;
+	reg->name = (char *)source->path;
+	reg->has_mnt_id = true;
+	reg->mnt_id = source->mnt_id;
+	reg->has_mode = true;
+	reg->mode = source->st->st_mode;
+	if (S_ISREG(source->st->st_mode)) {
+		reg->has_size = true;
+		reg->size = source->st->st_size;
+		if (ctx->options->validate_build_id)
+			add_build_id(ctx->model, source->fd, reg);
+	}
+	return reg;
+}
+
+static void check_device(struct files_dump *ctx, const struct stat *want, RegFileEntry *reg)
+{
+	const char *standard = standard_device(want);
+	struct stat st;
+
+	if (!stat(reg->name, &st) && S_ISCHR(st.st_mode) && st.st_rdev == want->st_rdev)
+		return;
+	if (!standard || stat(standard, &st) || !S_ISCHR(st.st_mode) || st.st_rdev != want->st_rdev) {
+		refuse(ctx->refusals, "device %s (%u:%u) is not reachable by its path", reg->name, major(want->st_rdev),
+		       minor(want->st_rdev));
+		return;
+	}
+	if (!ctx->options->evasive_devices) {
+		refuse(ctx->refusals,
+		       "device %s is not reachable by its path; use --evasive-devices to take %s instead", reg->name,
+		       standard);
+		return;
+	}
+	reg->name = arena_strdup(ctx->model->arena, standard);
+	reg->mode = st.st_mode;
+}
+
+/* The last name an inode was looked up by: a file opened a thousand times is looked up once. */
+struct checked_name {
+	const char *path;
+	bool gone;
+};
+
+static bool name_is_gone(struct files_dump *ctx, const struct inode *inode, const char *path)
+{
+	struct hash *names = &files_dump_state(ctx)->names;
+	struct checked_name *name = hash_get(names, inode->id, 0);
+
+	if (name && !strcmp(name->path, path))
+		return name->gone;
+	name = arena_new_of(ctx->model->arena, struct checked_name);
+	name->path = path;
+	name->gone = remap_needed(inode, path);
+	hash_put(names, inode->id, 0, name);
+	return name->gone;
+}
+
+int reg_add(struct files_dump *ctx, const struct reg_source *source, FileEntry *entry)
+{
+	new_entry(ctx, source, entry);
+	if (refuse_pathless(ctx, source))
+		return 0;
+	if (S_ISCHR(source->st->st_mode)) {
+		check_device(ctx, source->st, entry->reg);
+		return 0;
+	}
+	if (!name_is_gone(ctx, source->inode, source->path))
+		return 0;
+	return remap_plan_file(source->inode, entry, ctx->model, ctx->options, ctx->refusals);
+}
+
+int reg_add_desc(struct files_dump *ctx, struct file_desc *desc, FileEntry *entry)
+{
+	struct reg_source source = {
+		.inode = desc->inode,
+		.st = &desc->st,
+		.fd = desc->fd,
+		.path = file_path(ctx->model->arena, desc->link, &desc->st),
+		.flags = desc->info.flags,
+		.pos = desc->info.pos,
+		.mnt_id = desc->info.mnt_id,
+	};
+	int ret = fown_dump(ctx, desc, &source.fown);
+
+	return ret ? ret : reg_add(ctx, &source, entry);
+}
+
+int reg_add_external(struct files_dump *ctx, struct file_desc *desc, const char *key)
+{
+	FileEntry *entry = model_add_file(ctx->model, FD_TYPES__REG);
+	struct reg_source source = {
+		.st = &desc->st,
+		.fd = -1,
+		/* Readers cut the first character off every name. */
+		.path = arena_printf(ctx->model->arena, "/%s", key),
+		.flags = desc->info.flags,
+		.pos = desc->info.pos,
+		.mnt_id = desc->info.mnt_id,
+	};
+	int ret = fown_dump(ctx, desc, &source.fown);
+
+	if (ret)
+		return ret;
+	desc->entry = entry;
+	new_entry(ctx, &source, entry);
+	entry->reg->has_ext = true;
+	entry->reg->ext = true;
+	return 0;
+}
+
+static int reg_plan(struct files_dump *ctx, struct file_desc *desc)
+{
+	return reg_add_desc(ctx, desc, desc->entry);
+}
+
+/* --- restore ---------------------------------------------------------------- */
+
+static int reg_validate(const struct model *model, const FileEntry *entry)
+{
+	const RegFileEntry *reg = entry->reg;
+
+	if (!reg || reg->id != entry->id)
+		return fail(EINVAL, "regular file without its entry");
+	if (reg->name[0] != '/' && !reg->ext)
+		return fail(EINVAL, "path \"%s\" is not absolute", reg->name);
+	if (reg->pos > INT64_MAX)
+		return fail(EINVAL, "%s: position %" PRIu64 " is out of range", reg->name, reg->pos);
+	if (reg->n_build_id > BUILD_ID_MAX_BYTES / 4)
+		return fail(EINVAL, "%s: build id of %zu words", reg->name, reg->n_build_id);
+	return 0;
+}
+
+static int check_build_id(const RegFileEntry *reg, int fd)
+{
+	struct build_id id;
+
+	build_id_read(fd, &id);
+	/* Opened for writing only, or stripped of it since: size and mode have to do. */
+	if (!id.n_words)
+		return 0;
+	if (id.n_words != reg->n_build_id || memcmp(id.words, reg->build_id, id.n_words * sizeof(*id.words)))
+		return fail(EINVAL,
+			    "%s is another build than the one dumped; put the old file back, or use --file-validation "
+			    "filesize",
+			    reg->name);
+	return 0;
+}
+
+static int check_file(struct files_restore *ctx, const RegFileEntry *reg, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return fail_errno("%s: fstat", reg->name);
+	if (reg->has_mode && (reg->mode & S_IFMT) != (st.st_mode & S_IFMT))
+		return fail(EINVAL, "%s is another kind of file than the one dumped (mode %o, was %o)", reg->name,
+			    st.st_mode, reg->mode);
+	if (reg->has_mode && reg->mode != st.st_mode && !ctx->options->skip_file_rwx_check)
+		return fail(EINVAL, "%s has mode %o, was %o; change it back, or use --skip-file-rwx-check", reg->name,
+			    st.st_mode & 07777, reg->mode & 07777);
+	if (reg->has_size && S_ISREG(st.st_mode) && reg->size != (uint64_t)st.st_size)
+		return fail(EINVAL, "%s has %lld bytes, had %" PRIu64 " when it was dumped; put the old file back",
+			    reg->name, (long long)st.st_size, reg->size);
+	if (reg->n_build_id && ctx->options->validate_build_id)
+		return check_build_id(reg, fd);
+	return 0;
+}
+
+static int open_inherited(struct files_restore *ctx, const RegFileEntry *reg, int flags, int *ret_fd)
+{
+	const char *key = reg->name[0] == '/' ? reg->name + 1 : reg->name;
+	int fd = inherit_find(ctx->options, key);
+
+	if (fd < 0)
+		return fd;
+	pr_info("%s: takes inherited descriptor %d", reg->name, fd);
+	/* Descriptions of files are shared whole: the position belongs to whoever supplied it. */
+	*ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return *ret_fd < 0 ? fail_errno("--inherit-fd: descriptor %d", fd) : 0;
+}
+
+static int open_path(const RegFileEntry *reg, int flags, int *ret_fd)
+{
+	/* A fifo in the place of a file must not block us; checked right after. */
+	bool nonblock = !(flags & (O_NONBLOCK | O_PATH));
+	int fd = open(reg->name, flags | O_NOCTTY | O_CLOEXEC | (nonblock ? O_NONBLOCK : 0));
+
+	if (fd < 0 && errno == ENOENT)
+		return fail_errno("%s is missing; put it back, or supply it with --inherit-fd fd[N]:%s", reg->name,
+				  reg->name + 1);
+	if (fd < 0)
+		return fail_errno("cannot open %s", reg->name);
+	if (nonblock && fcntl(fd, F_SETFL, flags)) {
+		int ret = fail_errno("%s: F_SETFL", reg->name);
+
+		close(fd);
+		return ret;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int reg_open(struct files_restore *ctx, const FileEntry *entry, int flags, int *ret_fd)
+{
+	const RegFileEntry *reg = entry->reg;
+	auto_fd int fd = -1;
+	int ret, remap;
+
+	flags = file_open_flags(flags);
+	ret = open_inherited(ctx, reg, flags, ret_fd);
+	if (ret != -ENOENT)
+		return ret;
+	if (reg->ext)
+		return fail(ENOENT, "%s is external; supply it with --inherit-fd fd[N]:%s", reg->name,
+			    reg->name[0] == '/' ? reg->name + 1 : reg->name);
+
+	remap = remap_fd(ctx->remaps, entry->id);
+	if (remap < 0 && remap != -ENOENT)
+		return remap;
+	if (remap >= 0) {
+		fd = file_reopen(remap, flags);
+		if (fd < 0)
+			return fail(-fd, "cannot reopen deleted file %s", reg->name);
+	} else {
+		ret = open_path(reg, flags, &fd);
+		if (!ret)
+			ret = check_file(ctx, reg, fd);
+		if (ret)
+			return ret;
+	}
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int reg_make(struct files_restore *ctx, const FileEntry *entry, int *ret_fd)
+{
+	const RegFileEntry *reg = entry->reg;
+	bool seekable = !(reg->flags & O_PATH) && (!reg->has_mode || S_ISREG(reg->mode) || S_ISDIR(reg->mode));
+	auto_fd int fd = -1;
+	int ret;
+
+	ret = reg_open(ctx, entry, reg->flags, &fd);
+	if (ret)
+		return ret;
+	if (reg->pos && seekable && inherit_find(ctx->options, reg->name + 1) < 0 && lseek(fd, reg->pos, SEEK_SET) < 0)
+		return fail_errno("%s: cannot seek to %" PRIu64, reg->name, reg->pos);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+const struct file_kind reg_kind = {
+	.type = FD_TYPES__REG,
+	.name = "regular file",
+	.match = reg_match,
+	.plan = reg_plan,
+	.validate = reg_validate,
+	.make = reg_make,
+};

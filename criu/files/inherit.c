@@ -1,0 +1,55 @@
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "files/files-internal.h"
+#include "files/inherit.h"
+
+void inherit_key_file(char ret[INHERIT_KEY_BYTES], int mnt_id, uint64_t ino)
+{
+	snprintf(ret, INHERIT_KEY_BYTES, "file[%x:%" PRIx64 "]", mnt_id, ino);
+}
+
+void inherit_key_tty(char ret[INHERIT_KEY_BYTES], uint64_t rdev, uint64_t dev)
+{
+	snprintf(ret, INHERIT_KEY_BYTES, "tty[%" PRIx64 ":%" PRIx64 "]", rdev, dev);
+}
+
+void inherit_key_pipe(char ret[INHERIT_KEY_BYTES], uint32_t pipe_id)
+{
+	snprintf(ret, INHERIT_KEY_BYTES, "pipe:[%" PRIu32 "]", pipe_id);
+}
+
+bool inherit_external(const struct options *options, const char *key)
+{
+	for (size_t i = 0; i < options->externals.n; i++)
+		if (!strcmp(options->externals.data[i], key))
+			return true;
+	return false;
+}
+
+int inherit_find(const struct options *options, const char *key)
+{
+	for (size_t i = 0; i < options->inherit_fds.n; i++)
+		if (!strcmp(options->inherit_fds.data[i].key, key))
+			return options->inherit_fds.data[i].fd;
+	return -ENOENT;
+}
+
+int inherit_take(int fd, int flags, int *ret_fd)
+{
+	const int modes = O_ACCMODE | O_NONBLOCK | O_DIRECT;
+	int have = fcntl(fd, F_GETFL), ret = -1;
+
+	if (have < 0)
+		return fail_errno("--inherit-fd: descriptor %d is not open", fd);
+	if ((have & modes) != (flags & modes))
+		ret = file_reopen(fd, flags);
+	if (ret < 0)
+		ret = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (ret < 0)
+		return fail_errno("--inherit-fd: cannot duplicate descriptor %d", fd);
+	*ret_fd = ret;
+	return 0;
+}

@@ -1,0 +1,114 @@
+/*
+ * pipe(2).
+ *
+ * The kernel keeps: content, capacity, and for each description its end and
+ * flags. The inode number of pipefs names the pipe in images and in
+ * --inherit-fd keys. Restore makes each pipe once and fills it while both ends
+ * are open; the first description of an end is that end, more of them are
+ * opened through /proc/self/fd; an end nobody has is closed last. Lost: packet
+ * boundaries (see pipe-data.c) and times.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "files/files-internal.h"
+#include "files/fown.h"
+#include "files/inherit.h"
+#include "files/pipe-data.h"
+
+static bool pipe_match(const struct file_desc *desc)
+{
+	return S_ISFIFO(desc->st.st_mode) && !strncmp(desc->link, "pipe:[", 6);
+}
+
+static int pipe_plan(struct files_dump *ctx, struct file_desc *desc)
+{
+	PipeEntry *pipe = model_new(ctx->model, PipeEntry, pipe_entry__init);
+	int ret;
+
+	desc->entry->pipe = pipe;
+	pipe->id = desc->entry->id;
+	pipe->pipe_id = desc->st.st_ino;
+	pipe->flags = desc->info.flags & ~FILE_FLAGS_NEVER;
+	ret = fown_dump(ctx, desc, &pipe->fown);
+	return ret ? ret : pipe_data_plan(ctx, desc, pipe->pipe_id, false);
+}
+
+static int pipe_dump(struct files_dump *ctx, struct file_desc *desc)
+{
+	return pipe_data_dump(ctx, desc, desc->entry->pipe->pipe_id, false);
+}
+
+/* --- restore ---------------------------------------------------------------- */
+
+static int pipe_validate(const struct model *model, const FileEntry *entry)
+{
+	if (!entry->pipe || entry->pipe->id != entry->id)
+		return fail(EINVAL, "pipe without its entry");
+	if ((entry->pipe->flags & O_ACCMODE) == O_ACCMODE || (entry->pipe->flags & O_PATH))
+		return fail(EINVAL, "pipe flags %#" PRIx32 " name no end", entry->pipe->flags);
+	return 0;
+}
+
+static int make_pipe(struct files_restore *ctx, const PipeEntry *entry, struct made_pipe *pipe)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC))
+		return fail_errno("pipe2");
+	pipe->read_fd = ends[0];
+	pipe->write_fd = ends[1];
+	return pipe_data_fill(ctx, entry->pipe_id, false, pipe->write_fd);
+}
+
+/* An end that pipe2() made has no O_LARGEFILE, one that was opened has: the task may look. */
+static bool can_take(const PipeEntry *entry, uint32_t mode, const struct made_pipe *pipe)
+{
+	if (entry->flags & FILE_FLAG_LARGEFILE)
+		return false;
+	return (mode == O_RDONLY && !pipe->read_taken) || (mode == O_WRONLY && !pipe->write_taken);
+}
+
+static int pipe_make(struct files_restore *ctx, const FileEntry *file, int *ret_fd)
+{
+	const PipeEntry *entry = file->pipe;
+	const uint32_t mode = entry->flags & O_ACCMODE, flags = entry->flags & ~(uint32_t)O_ASYNC;
+	struct made_pipe *pipe;
+	char key[INHERIT_KEY_BYTES];
+	int fd, ret;
+
+	inherit_key_pipe(key, entry->pipe_id);
+	fd = inherit_find(ctx->options, key);
+	if (fd >= 0)
+		return inherit_take(fd, flags, ret_fd);
+
+	pipe = pipe_made(files_restore_state(ctx), entry->pipe_id, false);
+	if (pipe->read_fd < 0) {
+		ret = make_pipe(ctx, entry, pipe);
+		if (ret)
+			return ret;
+	}
+	fd = mode == O_WRONLY ? pipe->write_fd : pipe->read_fd;
+	if (!can_take(entry, mode, pipe)) {
+		fd = file_reopen(fd, flags);
+		if (fd < 0)
+			return fail(-fd, "%s: cannot open its end once more", key);
+		*ret_fd = fd;
+		return 0;
+	}
+	if (fcntl(fd, F_SETFL, flags))
+		return fail_errno("%s: F_SETFL", key);
+	*(mode == O_WRONLY ? &pipe->write_taken : &pipe->read_taken) = true;
+	*ret_fd = fd;
+	return 0;
+}
+
+const struct file_kind pipe_kind = {
+	.type = FD_TYPES__PIPE,
+	.name = "pipe",
+	.match = pipe_match,
+	.plan = pipe_plan,
+	.dump = pipe_dump,
+	.validate = pipe_validate,
+	.make = pipe_make,
+};

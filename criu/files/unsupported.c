@@ -1,0 +1,101 @@
+/* What no kind saves, called by the name a user knows it by. */
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+
+#include "files/files-internal.h"
+
+static const struct {
+	const char *link; /* prefix of the readlink text */
+	const char *what;
+} by_link[] = {
+	{ "anon_inode:[eventpoll]", "epoll instance" },
+	{ "anon_inode:[signalfd]", "signalfd" },
+	{ "anon_inode:[timerfd]", "timerfd" },
+	{ "anon_inode:inotify", "inotify instance" },
+	{ "anon_inode:[fanotify]", "fanotify group" },
+	{ "anon_inode:[io_uring]", "io_uring instance" },
+	{ "anon_inode:[pidfd]", "pidfd" },
+	{ "pidfd:", "pidfd" },
+	{ "anon_inode:[userfaultfd]", "userfaultfd" },
+	{ "anon_inode:bpf-map", "bpf map" },
+	{ "anon_inode:bpf-prog", "bpf program" },
+	{ "anon_inode:bpf", "bpf object" },
+	{ "anon_inode:[perf_event]", "perf event" },
+	{ "anon_inode:[fscontext]", "file system context" },
+	{ "anon_inode:landlock", "landlock ruleset" },
+	{ "anon_inode:seccomp notify", "seccomp notifier" },
+	{ "anon_inode:kvm", "virtual machine" },
+	{ "anon_inode:", "anonymous inode" },
+	{ "mnt:[", "mount namespace file" },
+	{ "net:[", "network namespace file" },
+	{ "pid:[", "pid namespace file" },
+	{ "user:[", "user namespace file" },
+	{ "ipc:[", "IPC namespace file" },
+	{ "uts:[", "UTS namespace file" },
+	{ "cgroup:[", "cgroup namespace file" },
+	{ "time:[", "time namespace file" },
+};
+
+static const struct {
+	int domain, type, protocol; /* -1: any */
+	const char *what;
+} by_socket[] = {
+	{ AF_UNIX, SOCK_STREAM, -1, "unix stream socket" },
+	{ AF_UNIX, SOCK_DGRAM, -1, "unix datagram socket" },
+	{ AF_UNIX, SOCK_SEQPACKET, -1, "unix seqpacket socket" },
+	{ AF_INET, SOCK_STREAM, 6, "TCP socket" },
+	{ AF_INET6, SOCK_STREAM, 6, "TCP socket" },
+	{ AF_INET, SOCK_DGRAM, 17, "UDP socket" },
+	{ AF_INET6, SOCK_DGRAM, 17, "UDP socket" },
+	{ AF_INET, -1, -1, "IPv4 socket" },
+	{ AF_INET6, -1, -1, "IPv6 socket" },
+	{ AF_NETLINK, -1, -1, "netlink socket" },
+	{ AF_PACKET, -1, -1, "packet socket" },
+	{ AF_VSOCK, -1, -1, "vsock socket" },
+	{ AF_ALG, -1, -1, "kernel crypto socket" },
+};
+
+static int socket_option(int fd, int name)
+{
+	int value;
+	socklen_t bytes = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &bytes) ? -1 : value;
+}
+
+static const char *socket_what(int fd)
+{
+	int domain = socket_option(fd, SO_DOMAIN), type = socket_option(fd, SO_TYPE);
+	int protocol = socket_option(fd, SO_PROTOCOL);
+
+	for (size_t i = 0; i < ARRAY_SIZE(by_socket); i++)
+		if (by_socket[i].domain == domain && (by_socket[i].type < 0 || by_socket[i].type == type) &&
+		    (by_socket[i].protocol < 0 || by_socket[i].protocol == protocol))
+			return by_socket[i].what;
+	return "socket";
+}
+
+static const char *link_what(const char *link)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(by_link); i++)
+		if (!strncmp(link, by_link[i].link, strlen(by_link[i].link)))
+			return by_link[i].what;
+	return "file of an unknown kind";
+}
+
+void unsupported_refuse(struct files_dump *ctx, const struct file_desc *desc)
+{
+	const struct stat *st = &desc->st;
+
+	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)) {
+		refuse(ctx->refusals,
+		       "%s device %s (%u:%u): its state is in the driver; close it before the dump, or keep it with "
+		       "--external file[%x:%llx] and give it back with --inherit-fd",
+		       S_ISBLK(st->st_mode) ? "block" : "character", desc->link, major(st->st_rdev), minor(st->st_rdev),
+		       desc->info.mnt_id, (unsigned long long)st->st_ino);
+		return;
+	}
+	refuse(ctx->refusals, "%s (%s): not supported by this version; close it before the dump",
+	       S_ISSOCK(st->st_mode) ? socket_what(desc->fd) : link_what(desc->link), desc->link);
+}
