@@ -1,0 +1,46 @@
+/* What the steps of one dump share. */
+#ifndef CRIU_CHECKPOINT_DUMP_CTX_H
+#define CRIU_CHECKPOINT_DUMP_CTX_H
+
+#include "arch.h"
+#include "checkpoint/ids.h"
+#include "files/files.h"
+#include "image/image.h"
+#include "mem/guard.h"
+#include "mem/pages.h"
+#include "mem/vma.h"
+#include "util/refusals.h"
+
+struct dump {
+	const struct options *options;
+	const struct kernel_features *features;
+	struct image_dir *dir;
+	int work_fd;
+	struct guard *guard;
+	struct ids *ids;
+	struct model model;
+	struct remote_tree tree;
+	struct inodes inodes;
+	struct refusals refusals;
+	struct files_dump files;
+
+	/* By position in tree and, one to one, in model.tasks. */
+	vma_list *vmas;
+	struct remote_process **processes; /* tree in the model's order */
+
+	struct pages_stats pages;
+	struct shmem_dump_stats shmem;
+	uint64_t freezing_us, frozen_us, memdump_us, memwrite_us;
+};
+
+/**
+ * plan_dump - decide how everything of the stopped tree will be saved
+ * Fills the model with all that can be seen from outside. Touches nothing.
+ * Return: 0; -EBUSY when something can't be saved (each reason was printed).
+ */
+int must_check plan_dump(struct dump *dump);
+
+/** dump_tasks - registers and attributes of every thread, through remote calls. */
+int must_check dump_tasks(struct dump *dump);
+
+#endif

@@ -1,0 +1,211 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "checkpoint/dump-ctx.h"
+#include "checkpoint/dump.h"
+#include "image/stats.h"
+#include "remote/seize.h"
+#include "action-script.h"
+#include "util/interrupt.h"
+#include "util/log.h"
+
+static int run_scripts(const struct dump *dump, const char *stage)
+{
+	return action_scripts_run(dump->options, stage, dump->dir->fd, dump->options->tree);
+}
+
+/* --- write ---------------------------------------------------------------------- */
+
+static int write_pages(struct dump *dump, struct page_pipeline *pipeline)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < dump->tree.n; i++) {
+		struct remote_process *process = dump->processes[i];
+
+		LOG_SCOPE("task", process->pid);
+		err = interrupt_pending();
+		if (!err && process->state != REMOTE_ZOMBIE)
+			err = pages_dump(process, &dump->vmas[i], process->pid, dump->features, pipeline, &dump->pages);
+	}
+	return err ? err : shmem_dump(&dump->inodes, &dump->model, pipeline, &dump->shmem);
+}
+
+static int write_memory(struct dump *dump)
+{
+	struct page_pipeline *pipeline;
+	uint64_t start = stats_now_us();
+	int err, finish_err;
+
+	err = page_pipeline_start(dump->dir, &pipeline);
+	if (err)
+		return err;
+	err = write_pages(dump, pipeline);
+	dump->memdump_us = stats_now_us() - start;
+	finish_err = page_pipeline_finish(pipeline);
+	dump->memwrite_us = stats_now_us() - start;
+	return err ? err : finish_err;
+}
+
+static int write_images(struct dump *dump)
+{
+	int err;
+
+	err = write_memory(dump);
+	if (!err) {
+		pr_info("wrote %lu pages and %lu shared pages", dump->pages.written, dump->shmem.pages_written);
+		err = files_dump(&dump->files);
+	}
+	if (!err)
+		err = remap_dump(&dump->inodes, &dump->model, dump->dir);
+	if (!err)
+		err = image_write(dump->dir, &dump->model);
+	if (!err)
+		err = image_sync(dump->dir);
+	if (!err)
+		err = image_prepare_commit(dump->dir, &dump->model);
+	if (!err)
+		pr_info("the images are on disk");
+	return err;
+}
+
+/* --- commit ----------------------------------------------------------------------- */
+
+/*
+ * The decision is made by guard_commit_begin(): from then on, should we be
+ * killed, the guard kills the tasks that are to die and renames the inventory.
+ * Tied to us they die at once, before they could run on.
+ */
+static int commit(struct dump *dump)
+{
+	int *pidfds = arena_array(dump->model.arena, int, dump->tree.n);
+	bool kill = dump->options->final_state == FINAL_DEFAULT;
+	size_t n = 0;
+	int err;
+
+	for (size_t i = 0; kill && i < dump->tree.n; i++)
+		if (dump->processes[i]->state != REMOTE_ZOMBIE)
+			pidfds[n++] = dump->processes[i]->pidfd;
+	err = guard_commit_begin(dump->guard, dump->dir->fd, pidfds, n, image_commit);
+	if (!err && kill)
+		seize_bind(&dump->tree);
+	return err ? err : image_commit(dump->dir->fd);
+}
+
+static enum release release_for(const struct options *options)
+{
+	switch (options->final_state) {
+	case FINAL_RUNNING:
+		return RELEASE_RUN;
+	case FINAL_STOPPED:
+		return RELEASE_STOP;
+	default:
+		return RELEASE_KILL;
+	}
+}
+
+static int write_stats(struct dump *dump)
+{
+	StatsEntry stats = STATS_ENTRY__INIT;
+	DumpStatsEntry entry = DUMP_STATS_ENTRY__INIT;
+
+	stats.dump = &entry;
+	entry.freezing_time = dump->freezing_us;
+	entry.frozen_time = dump->frozen_us;
+	entry.memdump_time = dump->memdump_us;
+	entry.memwrite_time = dump->memwrite_us;
+	entry.pages_scanned = dump->pages.scanned;
+	entry.pages_written = dump->pages.written;
+	entry.has_shpages_scanned = entry.has_shpages_written = entry.has_shpages_skipped_parent = true;
+	entry.shpages_scanned = dump->shmem.pages_scanned;
+	entry.shpages_written = dump->shmem.pages_written;
+	return stats_write(dump->work_fd, &stats, dump->options);
+}
+
+/* --- the whole ----------------------------------------------------------------------- */
+
+static int dump_stopped_tree(struct dump *dump)
+{
+	int err;
+
+	err = plan_dump(dump);
+	if (!err) {
+		pr_info("planned: %zu files, %zu inodes", dump->model.files.n, dump->inodes.all.n);
+		err = dump_tasks(dump);
+	}
+	if (!err) {
+		pr_info("read the tasks' attributes");
+		err = write_images(dump);
+	}
+	if (!err && run_scripts(dump, "post-dump"))
+		err = fail(ECANCELED, "a post-dump script failed: the tasks run on, the images are not valid");
+	if (!err)
+		err = interrupt_pending();
+	if (!err)
+		err = commit(dump);
+	return err;
+}
+
+static void dump_init(struct dump *dump, const struct options *options, const struct kernel_features *features,
+		      struct image_dir *dir, int work_fd)
+{
+	*dump = (struct dump){
+		.options = options,
+		.features = features,
+		.dir = dir,
+		.work_fd = work_fd,
+		.ids = ids_new(),
+	};
+	model_init(&dump->model);
+}
+
+static void dump_free(struct dump *dump)
+{
+	for (size_t i = 0; dump->vmas && i < dump->model.tasks.n; i++)
+		VEC_FREE(&dump->vmas[i]);
+	files_dump_free(&dump->files);
+	inodes_free(&dump->inodes);
+	model_free(&dump->model);
+	ids_free(dump->ids);
+	guard_stop(dump->guard);
+}
+
+static int seize_and_dump(struct dump *dump)
+{
+	uint64_t start = stats_now_us();
+	int err;
+
+	err = seize_tree(dump->options->tree, dump->options->timeout_s, &dump->tree);
+	if (err)
+		return err;
+	dump->freezing_us = stats_now_us() - start;
+	pr_info("stopped %zu processes", dump->tree.n);
+	err = dump_stopped_tree(dump);
+	if (err || dump->options->final_state == FINAL_RUNNING)
+		remap_undo(&dump->inodes);
+	seize_release(&dump->tree, err ? RELEASE_RUN : release_for(dump->options));
+	dump->frozen_us = stats_now_us() - start;
+	return err ? err : write_stats(dump);
+}
+
+int checkpoint_dump(const struct options *options, const struct kernel_features *features, struct image_dir *dir,
+		    int work_fd)
+{
+	struct dump dump;
+	int err;
+
+	dump_init(&dump, options, features, dir, work_fd);
+	err = guard_start(&dump.guard);
+	dump.inodes.guard = dump.guard;
+	if (!err && run_scripts(&dump, "pre-dump"))
+		err = fail(ECANCELED, "a pre-dump script failed");
+	if (!err)
+		err = image_remove_inventory(dir);
+	if (!err)
+		err = seize_and_dump(&dump);
+	dump_free(&dump);
+	if (!err)
+		pr_info("dumped task %d and its descendants", options->tree);
+	return err;
+}

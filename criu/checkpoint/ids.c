@@ -1,0 +1,156 @@
+#include <linux/kcmp.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "checkpoint/ids.h"
+#include "kernel/syscalls.h"
+#include "util/log.h"
+
+/*
+ * kcmp(2) orders the objects of two tasks, so each kind is a binary search
+ * tree: n tasks cost n log n comparisons.
+ */
+struct node {
+	pid_t pid;
+	uint32_t id;
+	struct node *less, *greater;
+};
+
+enum object { OBJECT_VM, OBJECT_FILES, OBJECT_FS, OBJECT_SIGHAND, OBJECTS };
+
+static const struct {
+	int kcmp_type;
+	const char *name;
+} objects[OBJECTS] = {
+	[OBJECT_VM] = { KCMP_VM, "address space" },
+	[OBJECT_FILES] = { KCMP_FILES, "descriptor table" },
+	[OBJECT_FS] = { KCMP_FS, "working directory and umask" },
+	[OBJECT_SIGHAND] = { KCMP_SIGHAND, "signal handlers" },
+};
+
+enum ns { NS_PID, NS_NET, NS_IPC, NS_UTS, NS_MNT, NS_USER, NS_CGROUP, NS_TIME, NAMESPACES };
+
+static const char *const ns_names[NAMESPACES] = {
+	[NS_PID] = "pid", [NS_NET] = "net",   [NS_IPC] = "ipc",	      [NS_UTS] = "uts",
+	[NS_MNT] = "mnt", [NS_USER] = "user", [NS_CGROUP] = "cgroup", [NS_TIME] = "time",
+};
+
+struct ids {
+	struct arena *arena;
+	struct node *trees[OBJECTS];
+	uint32_t next_id[OBJECTS];
+	ino_t own_ns[NAMESPACES];
+};
+
+struct ids *ids_new(void)
+{
+	struct ids *ids = xalloc(sizeof(*ids));
+
+	ids->arena = arena_new();
+	return ids;
+}
+
+void ids_free(struct ids *ids)
+{
+	arena_free(ids->arena);
+	free(ids);
+}
+
+/* *ret_owner: the task that had the object first; @pid itself if it is new. */
+static int find_id(struct ids *ids, enum object object, pid_t pid, uint32_t *ret_id, pid_t *ret_owner)
+{
+	struct node **place = &ids->trees[object];
+
+	while (*place) {
+		int order = sys_kcmp(pid, (*place)->pid, objects[object].kcmp_type, 0, 0);
+
+		if (order < 0)
+			return fail(-order, "task %d: cannot compare its %s with that of task %d", pid,
+				    objects[object].name, (*place)->pid);
+		if (!order) {
+			*ret_id = (*place)->id;
+			*ret_owner = (*place)->pid;
+			return 0;
+		}
+		place = order == 1 ? &(*place)->less : &(*place)->greater;
+	}
+	*place = arena_new_of(ids->arena, struct node);
+	(*place)->pid = pid;
+	(*place)->id = *ret_id = ++ids->next_id[object];
+	*ret_owner = pid;
+	return 0;
+}
+
+/* 0: this kernel has no such namespace. */
+static ino_t read_ns(pid_t pid, enum ns ns)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, ns_names[ns]);
+	return stat(path, &st) ? 0 : st.st_ino;
+}
+
+/* Tasks share all namespaces with us, so every namespace has the same id: its number in the enum. */
+static void set_ns_ids(const struct ids *ids, TaskKobjIdsEntry *ret)
+{
+	const struct {
+		protobuf_c_boolean *has;
+		uint32_t *id;
+	} fields[NAMESPACES] = {
+		[NS_PID] = { &ret->has_pid_ns_id, &ret->pid_ns_id },
+		[NS_NET] = { &ret->has_net_ns_id, &ret->net_ns_id },
+		[NS_IPC] = { &ret->has_ipc_ns_id, &ret->ipc_ns_id },
+		[NS_UTS] = { &ret->has_uts_ns_id, &ret->uts_ns_id },
+		[NS_MNT] = { &ret->has_mnt_ns_id, &ret->mnt_ns_id },
+		[NS_USER] = { &ret->has_user_ns_id, &ret->user_ns_id },
+		[NS_CGROUP] = { &ret->has_cgroup_ns_id, &ret->cgroup_ns_id },
+		[NS_TIME] = { &ret->has_time_ns_id, &ret->time_ns_id },
+	};
+
+	for (int ns = 0; ns < NAMESPACES; ns++) {
+		*fields[ns].has = ids->own_ns[ns] != 0;
+		*fields[ns].id = ids->own_ns[ns] ? ns + 1 : 0;
+	}
+}
+
+int ids_of_self(struct ids *ids, TaskKobjIdsEntry *ret)
+{
+	for (int ns = 0; ns < NAMESPACES; ns++)
+		ids->own_ns[ns] = read_ns(getpid(), ns);
+	set_ns_ids(ids, ret);
+	return 0;
+}
+
+int ids_of_process(struct ids *ids, const struct remote_process *process, TaskKobjIdsEntry *ret, bool *ret_new_files,
+		   struct refusals *refusals)
+{
+	uint32_t *const fields[OBJECTS] = {
+		[OBJECT_VM] = &ret->vm_id,
+		[OBJECT_FILES] = &ret->files_id,
+		[OBJECT_FS] = &ret->fs_id,
+		[OBJECT_SIGHAND] = &ret->sighand_id,
+	};
+	pid_t pid = process->pid;
+
+	for (int object = 0; object < OBJECTS; object++) {
+		pid_t owner = pid;
+		int err = find_id(ids, object, pid, fields[object], &owner);
+
+		if (err)
+			return err;
+		if (object == OBJECT_FILES)
+			*ret_new_files = owner == pid;
+		if (owner != pid && (object == OBJECT_VM || object == OBJECT_SIGHAND))
+			refuse(refusals, "shares its %s with task %d: processes like that can't be dumped",
+			       objects[object].name, owner);
+	}
+	for (int ns = 0; ns < NAMESPACES; ns++)
+		if (read_ns(pid, ns) != ids->own_ns[ns])
+			refuse(refusals,
+			       "is in another %s namespace: dumping namespaces is not supported by this version; run "
+			       "criu inside",
+			       ns_names[ns]);
+	set_ns_ids(ids, ret);
+	return 0;
+}
