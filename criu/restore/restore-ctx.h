@@ -1,0 +1,49 @@
+/* What the steps of one restore share. */
+#ifndef CRIU_RESTORE_CTX_H
+#define CRIU_RESTORE_CTX_H
+
+#include "files/files.h"
+#include "mem/guard.h"
+#include "mem/mm-restore.h"
+#include "remote/courier.h"
+#include "restore/tree-plan.h"
+
+struct restore {
+	const struct options *options;
+	const struct kernel_features *features;
+	struct image_dir *dir;
+	int work_fd;
+	struct guard *guard;
+	struct model model;
+	struct shmem_restore *shmem;
+	struct remap_restore *remaps;
+	struct files_restore files;
+	struct courier courier;
+	struct tree_plan plan;
+	struct mm_image *mm; /* one per task of the model, in its order */
+	struct remote_addr scratch, side;
+	size_t max_threads;
+	struct pages_stats pages;
+	uint64_t forking_us, restore_us;
+};
+
+/** tree_build - carry out the plan: every process exists, with its memory, session and group. */
+int must_check tree_build(struct restore *restore);
+
+/** tree_kill - end and reap every puppet made so far. */
+void tree_kill(struct restore *restore);
+
+/**
+ * tasks_restore - descriptors, threads, attributes of every process; zombies end
+ * tasks_settle  - what must come last, and the registers; after this only letting go is left
+ * tasks_release - the commit point, then every task runs
+ */
+int must_check tasks_restore(struct restore *restore);
+int must_check tasks_settle(struct restore *restore);
+int must_check tasks_release(struct restore *restore);
+
+/** node_task_ctx - what the attributes of thread @index of @node work on. */
+struct task_ctx;
+void node_task_ctx(struct restore *restore, const struct tree_node *node, size_t index, struct task_ctx *ret);
+
+#endif

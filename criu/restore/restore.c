@@ -1,0 +1,320 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "image/stats.h"
+#include "remote/call.h"
+#include "restore/restore-ctx.h"
+#include "restore/restore.h"
+#include "task/task.h"
+#include "action-script.h"
+#include "util/log.h"
+
+static int run_scripts(const struct restore *restore, const char *stage, pid_t root)
+{
+	return action_scripts_run(restore->options, stage, restore->dir->fd, root);
+}
+
+static pid_t root_pid(const struct restore *restore)
+{
+	return restore->model.tasks.data[0].pstree->pid;
+}
+
+/* --- read and check ------------------------------------------------------------------- */
+
+/* Descriptor tables and directories are shared by forking: only with the task that forks. */
+static int check_sharing(const struct restore *restore)
+{
+	for (size_t i = 1; i < restore->model.tasks.n; i++) {
+		const struct task_image *task = &restore->model.tasks.data[i];
+
+		for (size_t j = 0; task->mm && j < i; j++) {
+			const struct task_image *other = &restore->model.tasks.data[j];
+
+			if (!other->mm || other->ids->files_id != task->ids->files_id)
+				continue;
+			if (other->pstree->pid != task->pstree->ppid)
+				return fail(ENOTSUP,
+					    "task %u: shares a descriptor table with task %u, which is not its parent",
+					    task->pstree->pid, other->pstree->pid);
+			break;
+		}
+	}
+	return 0;
+}
+
+static bool is_wanted(const struct model *model, pid_t pid)
+{
+	for (size_t i = 0; i < model->tasks.n; i++) {
+		const PstreeEntry *pstree = model->tasks.data[i].pstree;
+
+		if (pid == (pid_t)pstree->pgid || pid == (pid_t)pstree->sid)
+			return true;
+		for (size_t j = 0; j < pstree->n_threads; j++)
+			if (pid == (pid_t)pstree->threads[j])
+				return true;
+	}
+	return false;
+}
+
+static int validate_tasks(struct restore *restore)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < restore->model.tasks.n; i++) {
+		struct task_image *task = &restore->model.tasks.data[i];
+
+		LOG_SCOPE("task", task->pstree->pid);
+		for (size_t j = 0; !err && j < task->n_core; j++)
+			err = task_validate(&(struct task_ctx){
+				.model = &restore->model,
+				.image = task,
+				.core = task->core[j],
+				.leader = j == 0,
+				.features = restore->features,
+				.options = restore->options,
+			});
+		restore->max_threads = max_u64(restore->max_threads, task->n_core);
+	}
+	return err;
+}
+
+/* A guard whose PID a task needs gives way to one that has another. */
+static int move_guard(struct restore *restore)
+{
+	struct guard *in_the_way = NULL;
+	int err = 0;
+
+	while (!err && is_wanted(&restore->model, guard_pid(restore->guard))) {
+		struct guard *previous = restore->guard;
+
+		restore->guard = NULL;
+		err = guard_start(&restore->guard);
+		/* Only now, so that the new one cannot get the same PID. */
+		guard_stop(in_the_way);
+		in_the_way = previous;
+	}
+	guard_stop(in_the_way);
+	return err;
+}
+
+static int read_images(struct restore *restore)
+{
+	int err = image_read(restore->dir, &restore->model);
+
+	if (!err)
+		err = move_guard(restore);
+	if (!err)
+		err = validate_tasks(restore);
+	if (!err)
+		err = check_sharing(restore);
+	if (!err)
+		err = files_validate(&restore->model);
+	if (!err)
+		err = tree_plan_make(&restore->model, restore->options->shell_job, &restore->plan);
+	return err;
+}
+
+/* --- objects ------------------------------------------------------------------------------ */
+
+/* Its number is beyond what a task has, and beyond the files lent to a task while it maps them. */
+static int open_courier(struct restore *restore)
+{
+	int above = restore->model.files.n + 3;
+
+	for (size_t i = 0; i < restore->model.fdtables.n; i++) {
+		const struct fdtable_image *table = &restore->model.fdtables.data[i];
+
+		for (size_t j = 0; j < table->n_fds; j++)
+			above = max_u64(above, table->fds[j]->fd + 1);
+	}
+	return courier_open(above, &restore->courier);
+}
+
+static int read_pagemaps(struct restore *restore)
+{
+	int err = 0;
+
+	restore->mm = arena_array(restore->model.arena, struct mm_image, restore->model.tasks.n);
+	for (size_t i = 0; !err && i < restore->model.tasks.n; i++) {
+		struct mm_image *mm = &restore->mm[i];
+
+		mm->task = &restore->model.tasks.data[i];
+		mm->pagemap.pages_fd = -1;
+		if (mm->task->mm)
+			err = pagemap_read(restore->dir, IMAGE_PAGEMAP, mm->task->pstree->pid, restore->model.arena,
+					   &mm->pagemap);
+	}
+	return err;
+}
+
+static int place_scratch(struct restore *restore)
+{
+	struct vdso_layout vdso;
+	uint64_t side_bytes, scratch_bytes = restore->max_threads * REMOTE_SLOT_BYTES;
+	int err = layout_own_vdso(&vdso);
+
+	if (err)
+		return err;
+	side_bytes = vdso_layout_end(&vdso) - vdso_layout_start(&vdso);
+	err = layout_find_hole(&restore->model, scratch_bytes + side_bytes, &restore->scratch.v);
+	restore->side = remote_addr_at(restore->scratch, scratch_bytes);
+	return err;
+}
+
+static int make_objects(struct restore *restore)
+{
+	int err = open_courier(restore);
+
+	if (!err)
+		err = read_pagemaps(restore);
+	if (!err)
+		err = shmem_make(&restore->model, restore->dir, restore->options, restore->guard, &restore->shmem);
+	if (!err)
+		err = remap_make(&restore->model, restore->dir, restore->options, restore->shmem, restore->guard,
+				 &restore->remaps);
+	if (err)
+		return err;
+	restore->files = (struct files_restore){
+		.model = &restore->model,
+		.options = restore->options,
+		.dir = restore->dir,
+		.shmem = restore->shmem,
+		.remaps = restore->remaps,
+	};
+	err = files_make(&restore->files);
+	return err ? err : place_scratch(restore);
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+static int write_pidfile(struct restore *restore, int *ret_slot)
+{
+	const char *path = restore->options->pidfile;
+	auto_free char *absolute = NULL;
+	auto_fd int fd = -1;
+	struct stat st;
+
+	*ret_slot = -1;
+	if (!path)
+		return 0;
+	fd = openat(restore->work_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fail_errno("cannot create the pid file %s", path);
+	absolute = realpath(path, NULL);
+	if (absolute && !fstat(fd, &st))
+		*ret_slot = guard_name_add(restore->guard, absolute, &st, 0);
+	if (dprintf(fd, "%d", root_pid(restore)) < 0)
+		return fail_errno("cannot write the pid file %s", path);
+	return 0;
+}
+
+static int write_stats(struct restore *restore)
+{
+	StatsEntry stats = STATS_ENTRY__INIT;
+	RestoreStatsEntry entry = RESTORE_STATS_ENTRY__INIT;
+
+	stats.restore = &entry;
+	entry.pages_compared = restore->pages.compared;
+	entry.pages_skipped_cow = restore->pages.skipped_cow;
+	entry.has_pages_restored = true;
+	entry.pages_restored = restore->pages.restored;
+	entry.forking_time = restore->forking_us;
+	entry.restore_time = restore->restore_us;
+	return stats_write(restore->work_fd, &stats, restore->options);
+}
+
+/* Everything is in place: from the release on nothing can fail any more. */
+static int finish(struct restore *restore)
+{
+	int err, pidfile_slot;
+
+	err = write_pidfile(restore, &pidfile_slot);
+	if (!err)
+		err = shmem_settle(restore->shmem);
+	if (!err)
+		err = remap_finish(restore->remaps);
+	if (!err && run_scripts(restore, "pre-resume", root_pid(restore)))
+		pr_warn("a pre-resume script failed");
+	if (!err)
+		err = tasks_release(restore);
+	if (!err && pidfile_slot >= 0)
+		guard_name_drop(restore->guard, pidfile_slot);
+	if (!err && run_scripts(restore, "post-resume", root_pid(restore)))
+		pr_warn("a post-resume script failed");
+	return err;
+}
+
+static int build(struct restore *restore)
+{
+	uint64_t start = stats_now_us();
+	int err;
+
+	pr_info("made the objects: %zu files", restore->model.files.n);
+	err = tree_build(restore);
+	restore->forking_us = stats_now_us() - start;
+	if (!err) {
+		pr_info("built %zu processes and their memory", restore->model.tasks.n);
+		err = tasks_restore(restore);
+	}
+	if (!err) {
+		pr_info("gave them descriptors, threads and attributes");
+		err = files_settle(&restore->files);
+	}
+	if (!err && run_scripts(restore, "post-restore", root_pid(restore)))
+		err = fail(ECANCELED, "a post-restore script failed");
+	if (!err)
+		err = tasks_settle(restore);
+	if (!err)
+		err = finish(restore);
+	if (err)
+		tree_kill(restore);
+	restore->restore_us = stats_now_us() - start;
+	return err;
+}
+
+static void restore_free(struct restore *restore)
+{
+	for (size_t i = 0; i < restore->plan.nodes.n; i++)
+		if (restore->plan.nodes.data[i]->process)
+			remote_process_free(restore->plan.nodes.data[i]->process);
+	tree_plan_free(&restore->plan);
+	files_restore_free(&restore->files);
+	remap_restore_free(restore->remaps);
+	shmem_restore_free(restore->shmem);
+	for (size_t i = 0; restore->mm && i < restore->model.tasks.n; i++)
+		pagemap_close(&restore->mm[i].pagemap);
+	close_fdp(&restore->courier.pidfd);
+	model_free(&restore->model);
+	guard_stop(restore->guard);
+}
+
+int restore_tree(const struct options *options, const struct kernel_features *features, struct image_dir *dir,
+		 int work_fd, pid_t *ret_root)
+{
+	struct restore restore = {
+		.options = options,
+		.features = features,
+		.dir = dir,
+		.work_fd = work_fd,
+		.courier.pidfd = -1,
+	};
+	int err;
+
+	model_init(&restore.model);
+	err = guard_start(&restore.guard);
+	if (!err && run_scripts(&restore, "pre-restore", 0))
+		err = fail(ECANCELED, "a pre-restore script failed");
+	if (!err)
+		err = read_images(&restore);
+	if (!err)
+		err = make_objects(&restore);
+	if (!err)
+		err = build(&restore);
+	if (!err) {
+		*ret_root = root_pid(&restore);
+		err = write_stats(&restore);
+	}
+	restore_free(&restore);
+	return err;
+}

@@ -1,0 +1,58 @@
+/*
+ * In which order to fork the tasks of a tree so that each gets its parent, its
+ * session and its process group. Pure: from the pstree entries to a list of steps.
+ *
+ * A task is born into the session of whoever forks it and can only leave it by
+ * becoming a leader. So a child whose session is not its parent's was either
+ * forked before the parent called setsid(), or it was adopted: an orphan that
+ * a session further down left behind. The first is a matter of order. For the
+ * second a helper in that session forks the task and exits, while
+ * the parent-to-be is, for the moment, a child subreaper. A session or process group
+ * whose leader is gone gets a helper with the leader's PID, which exits at the end.
+ */
+#ifndef CRIU_RESTORE_TREE_PLAN_H
+#define CRIU_RESTORE_TREE_PLAN_H
+
+#include "mem/mm-restore.h"
+
+struct tree_node {
+	pid_t pid;
+	const struct task_image *task; /* NULL: a helper */
+	struct tree_node *parent;      /* in the finished tree; NULL for the root. A helper: who reaps it */
+	struct tree_node *creator;     /* who forks it; NULL: criu */
+
+	/* While the plan is carried out: */
+	struct remote_process *process; /* owned by the restore */
+	const struct mm_image *mm;	/* whose memory it holds; NULL: still criu's */
+	struct vdso_layout vdso;	/* where it has the vdso group */
+};
+
+enum tree_action {
+	TREE_FORK,	   /* creator forks node */
+	TREE_SETSID,	   /* node becomes a session leader */
+	TREE_SUBREAPER_ON, /* node adopts the orphans below it, for now */
+	TREE_SUBREAPER_OFF,
+	TREE_SETPGID, /* node joins process group pgid */
+	TREE_EXIT,    /* helper node ends and is reaped by its parent */
+};
+
+struct tree_step {
+	enum tree_action action;
+	struct tree_node *node;
+	pid_t pgid;
+};
+
+struct tree_plan {
+	VEC(struct tree_node *) nodes; /* tasks in the model's order, then helpers; in the model's arena */
+	VEC(struct tree_step) steps;
+};
+
+/**
+ * tree_plan_make - plan for all tasks of @model
+ * @shell_job: the root's session and process group are outside the tree: ours take their place
+ * Return: 0, or -ENOTSUP, logged, naming the task whose session can't be had.
+ */
+int must_check tree_plan_make(const struct model *model, bool shell_job, struct tree_plan *ret);
+void tree_plan_free(struct tree_plan *plan);
+
+#endif
