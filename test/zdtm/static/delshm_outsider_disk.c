@@ -1,0 +1,2 @@
+#define OUTSIDER_ON_DISK
+#include "delshm_outsider.c"

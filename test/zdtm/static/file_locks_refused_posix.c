@@ -1,0 +1,2 @@
+#define LOCK_POSIX
+#include "file_locks_refused.c"

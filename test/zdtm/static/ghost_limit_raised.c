@@ -1,0 +1,2 @@
+#define LIMIT_RAISED
+#include "ghost_limit.c"

@@ -1,0 +1,2 @@
+#define LINK_REMAP_REFUSED
+#include "link10.c"
