@@ -1,0 +1,297 @@
+"""Every image, decoded and encoded again by Debian's crit, is the same file again.
+
+    roundtrip.py [IMAGE_DIR...]
+
+Without arguments it dumps a few programs of its own.  Pages files have no structure
+and are left out.  Two things are ours alone, so crit can't know them; they are read
+by the small parser here instead:
+
+  - remap-fpath.img: entries of type SHMEM (3); crit's enumeration ends at 2
+  - shmem-file-*.img: a kind of its own
+
+Debian's crit is older than the format we write.  It silently drops fields that came
+later; those, listed in NEWER, must be the only difference.
+"""
+import json
+import os
+import re
+import struct
+import sys
+import tempfile
+
+from pycriu import cli as crit      # Debian's: run this with /usr/bin/python3
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "jobs"))
+import box
+from box import Failure, wait_for
+
+COMMON_MAGIC = 0x54564319
+SHMEM = 3       # remap_type of a deleted file that is shared memory
+
+# {kind: {path of field numbers: name}}: fields that crit 3.17 does not know
+NEWER = {
+    "INVENTORY": {(12,): "plugins_entry", (13,): "dump_criu_run_id", (14,): "allow_uprobes"},
+    "CORE": {(3, 21): "tc.stop_signo", (3, 22): "tc.membarrier_registration_mask", (5, 16): "thread_core.cg_set",
+             (5, 10, 18): "creds.no_new_privs", (5, 10, 19): "creds.cap_amb"},
+    "PAGEMAP": {(5,): "nr_pages"},
+    "MEMFD_INODE": {(9,): "mode"},
+}
+REMAP_TYPE = 3  # field of remap_file_path_entry
+
+
+# --- the wire format of protobuf ----------------------------------------------------
+
+def get_varint(data, at):
+    value = shift = 0
+    while True:
+        if at >= len(data) or shift > 63:
+            raise Failure("cut off within a number")
+        byte = data[at]
+        value |= (byte & 127) << shift
+        shift, at = shift + 7, at + 1
+        if byte < 128:
+            return value, at
+
+
+def put_varint(value):
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes(out) + bytes([value])
+
+
+def fields(message):
+    """(number, wire type, value) of each field; bytes for all but type 0."""
+    at = 0
+    while at < len(message):
+        key, at = get_varint(message, at)
+        wire = key & 7
+        if wire == 0:
+            value, at = get_varint(message, at)
+        else:
+            if wire == 2:
+                size, at = get_varint(message, at)
+            elif wire in (1, 5):
+                size = 8 if wire == 1 else 4
+            else:
+                raise Failure(f"wire type {wire}")
+            value, at = message[at:at + size], at + size
+            if at > len(message):
+                raise Failure("a field ends beyond its message")
+        yield key >> 3, wire, value
+
+
+def encode_field(number, wire, value):
+    key = put_varint(number << 3 | wire)
+    if wire == 0:
+        return key + put_varint(value)
+    return key + (put_varint(len(value)) if wire == 2 else b"") + value
+
+
+def strip(message, paths, dropped):
+    """The message without the fields at the given paths; names of those go to dropped."""
+    out = b""
+    for number, wire, value in fields(message):
+        if (number,) in paths:
+            dropped.add(paths[(number,)])
+            continue
+        below = {path[1:]: name for path, name in paths.items() if len(path) > 1 and path[0] == number}
+        if below and wire == 2:
+            value = strip(value, below, dropped)
+        out += encode_field(number, wire, value)
+    return out
+
+
+def entries(data, at=8):
+    """Messages of an image that has no raw bytes between them; they begin after two magics."""
+    while at < len(data):
+        if at + 4 > len(data):
+            raise Failure("cut off within a length")
+        size, = struct.unpack_from("<I", data, at)
+        at += 4 + size
+        if at > len(data):
+            raise Failure("cut off within an entry")
+        yield data[at - size:at]
+
+
+def rebuild(data, header, change):
+    """The image with every entry changed."""
+    out = data[:header]
+    for entry in entries(data, header):
+        entry = change(entry)
+        out += struct.pack("<I", len(entry)) + entry
+    return out
+
+
+# --- one image -------------------------------------------------------------------------
+
+def read_bytes(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def run_crit(*args):
+    """What /usr/bin/crit does, less the start of an interpreter for each of many files."""
+    sys.argv[1:] = args
+    try:
+        crit.main()
+    except (Exception, SystemExit) as e:    # crit has no errors of its own: anything comes out
+        raise Failure(f"crit {args[0]}: {type(e).__name__}: {e}") from None
+
+
+def through_crit(path):
+    """(kind, bytes) of the image after decode and encode."""
+    with tempfile.TemporaryDirectory(dir=box.WORK) as tmp:
+        text, again = f"{tmp}/text", f"{tmp}/image"
+        run_crit("decode", "-i", path, "-o", text)
+        run_crit("encode", "-i", text, "-o", again)
+        with open(text) as f:
+            kind = json.load(f)["magic"]
+        return kind, read_bytes(again)
+
+
+def without_shmem_type(entry):
+    return b"".join(encode_field(*field) for field in fields(entry)
+                    if not (field[0] == REMAP_TYPE and field[2] == SHMEM))
+
+
+def check_image(path):
+    """A note about what differs legitimately, or an empty text."""
+    data = read_bytes(path)
+    kind, again = through_crit(path)
+    if again == data:
+        return ""
+    dropped = set()
+    if kind == "REMAP_FPATH":
+        want, note = rebuild(data, 8, without_shmem_type), "our remap type SHMEM"
+    elif kind in NEWER:
+        # the inventory has but one magic
+        want = rebuild(data, 4 if kind == "INVENTORY" else 8, lambda e: strip(e, NEWER[kind], dropped))
+        note = f"newer than crit: {', '.join(sorted(dropped))}"
+    else:
+        want, note = data, ""
+    if again != want:
+        at = next((i for i, (a, b) in enumerate(zip(again, want)) if a != b), min(len(again), len(want)))
+        raise Failure(f"{kind}: {len(want)} bytes become {len(again)}, first difference at {at}")
+    return note
+
+
+# --- what only we know -------------------------------------------------------------------
+
+def shmem_remaps(images):
+    """Object numbers that remap-fpath.img names."""
+    path = f"{images}/remap-fpath.img"
+    if not os.path.exists(path):
+        return set()
+    remaps = [dict((number, value) for number, _, value in fields(entry)) for entry in entries(read_bytes(path))]
+    return {remap[2] for remap in remaps if remap.get(REMAP_TYPE) == SHMEM}
+
+
+def check_shmem_file(path):
+    """Framing, one entry, and the fields that a restore can't do without."""
+    data = read_bytes(path)
+    if struct.unpack_from("<I", data)[0] != COMMON_MAGIC:
+        raise Failure("wrong magic")
+    messages = list(entries(data))
+    if len(messages) != 1:
+        raise Failure(f"{len(messages)} entries")
+    found = {}
+    for number, wire, value in fields(messages[0]):
+        found.setdefault(number, []).append((wire, value))
+    if messages[0] != b"".join(encode_field(*field) for field in fields(messages[0])):
+        raise Failure("not in the shortest form")
+    names = [value.decode() for _, value in found.get(1, [])]
+    if not names or not all(name.startswith("/") for name in names):
+        raise Failure(f"names {names}")
+    for number, what in ((2, "file system"), (5, "size"), (6, "mode"), (7, "uid"), (8, "gid")):
+        if [wire for wire, _ in found.get(number, [])] != [0]:
+            raise Failure(f"no {what}")
+    return f"{names[0]}, {found[5][0][1]} bytes"
+
+
+def check_own_formats(images, tally, label):
+    named = shmem_remaps(images)
+    there = {int(m[1]) for m in map(re.compile(r"shmem-file-(\d+)\.img$").match, os.listdir(images)) if m}
+    if named != there:
+        tally.fail(f"{label}: objects", f"remap-fpath.img names {sorted(named)}, files are {sorted(there)}")
+    for number in sorted(there):
+        name = f"shmem-file-{number}.img"
+        try:
+            note = check_shmem_file(f"{images}/{name}")
+            if not os.path.exists(f"{images}/pagemap-shmem-{number}.img"):
+                raise Failure("no pagemap of that number")
+            tally.ok(f"{label}/{name}", note)
+        except (Failure, struct.error, UnicodeDecodeError) as e:
+            tally.fail(f"{label}/{name}", str(e))
+
+
+# --- directories ---------------------------------------------------------------------------
+
+def is_image(name):
+    if name.startswith(("pages-", "shmem-file-")):
+        return False
+    return name.endswith(".img") or name in ("stats-dump", "stats-restore")
+
+
+def check_directory(images, tally, label):
+    names = sorted(filter(is_image, os.listdir(images)))
+    if not names:
+        tally.fail(label, f"no image in {images}")
+    for name in names:
+        try:
+            tally.ok(f"{label}/{name}", check_image(os.path.join(images, name)))
+        except Failure as e:
+            tally.fail(f"{label}/{name}", str(e))
+    check_own_formats(images, tally, label)
+
+
+def programs():
+    """{name: (command, text that its output or log holds when it is ready)}"""
+    here = box.fresh_dir("crit", "programs")
+    os.mkdir(f"{here}/zoo")
+    return here, {
+        "zoo": ([box.build(f"{HERE}/zoo.c"), f"{here}/zoo"], "ready"),
+        "ring": ([box.build(f"{HERE}/../jobs/shmring.c"), "-l", f"{here}/ring.out", "-m", "4"], "\n20 "),
+        "python": (["/usr/bin/python3", f"{HERE}/../jobs/pyqueue.py", f"{here}/python.out"], "\n20\n"),
+    }
+
+
+def dump_program(here, name, argv, ready, again):
+    """Image directories of a running program; again: dump it once more when it was restored."""
+    root = box.start(argv, f"{here}/{name}.out", cwd="/")
+    wait_for(lambda: ready in box.read(f"{here}/{name}.out"), 30, f"{name} to be ready")
+    pids = box.tree(root)
+    first, second = (box.fresh_dir("crit", f"{name}-{i}") for i in (1, 2))
+    try:
+        box.dump(root, first)
+        if again:
+            box.gone(pids)
+            box.restore(first)
+            box.dump(root, second)
+    finally:
+        box.kill_all([p for p in pids if box.alive(p)])
+    return (first, second) if again else (first,)
+
+
+def main():
+    box.enter()
+    os.makedirs(box.WORK, exist_ok=True)
+    tally = box.Tally()
+    directories = sys.argv[1:]      # a copy: crit gets its arguments there, too
+    for images in directories:
+        check_directory(images, tally, os.path.basename(os.path.normpath(images)))
+    if not directories:
+        here, wanted = programs()
+        for name, (argv, ready) in wanted.items():
+            try:
+                for images in dump_program(here, name, argv, ready, name == "zoo"):
+                    check_directory(images, tally, os.path.basename(images))
+            except Failure as e:
+                tally.fail(name, str(e))
+    return tally.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

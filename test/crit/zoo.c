@@ -1,0 +1,175 @@
+/*
+ * zoo - one process tree with one of every kind that has an image of its own.
+ *
+ *   zoo DIR	work in DIR; "ready" on stdout when all animals are in
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CHECK(call)                                                                                                    \
+	do {                                                                                                           \
+		if ((long)(call) == -1) {                                                                              \
+			perror(#call);                                                                                 \
+			exit(2);                                                                                       \
+		}                                                                                                      \
+	} while (0)
+
+static void *thread_main(void *arg)
+{
+	prctl(PR_SET_NAME, "zoo-thread");
+	pause();
+	return arg;
+}
+
+static void make_files(void)
+{
+	static char block[20000];
+	int fd;
+
+	CHECK(fd = open("plain", O_RDWR | O_CREAT | O_APPEND, 0640));
+	CHECK(write(fd, "0123456789", 10));
+	CHECK(lseek(fd, 4, SEEK_SET));
+	CHECK(dup(fd));
+	CHECK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	CHECK(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0));
+	CHECK(open(".", O_RDONLY | O_DIRECTORY));
+	CHECK(open("plain", O_PATH));
+	CHECK(open("/dev/null", O_WRONLY));
+
+	/* deleted: a small and a large ghost, an empty one */
+	CHECK(fd = open("ghost-small", O_RDWR | O_CREAT, 0600));
+	CHECK(write(fd, "boo", 3));
+	CHECK(unlink("ghost-small"));
+	memset(block, 'x', sizeof(block));
+	CHECK(fd = open("ghost-large", O_RDWR | O_CREAT, 0600));
+	CHECK(pwrite(fd, block, sizeof(block), 1 << 20));
+	CHECK(unlink("ghost-large"));
+	CHECK(fd = open("ghost-empty", O_RDWR | O_CREAT, 0600));
+	CHECK(unlink("ghost-empty"));
+}
+
+static void make_memory(void)
+{
+	char *mem;
+	int fd;
+
+	CHECK(mem = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	strcpy(mem + 8192, "shared");
+	CHECK(fd = memfd_create("zoo-memfd", MFD_ALLOW_SEALING));
+	CHECK(ftruncate(fd, 65536));
+	CHECK(pwrite(fd, "sealed", 6, 4096));
+	CHECK(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW));
+	CHECK(mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+
+	CHECK(fd = open("/dev/shm/zoo-shared", O_RDWR | O_CREAT | O_EXCL, 0600));
+	CHECK(ftruncate(fd, 300000)); /* no multiple of the page size */
+	CHECK(mem = mmap(NULL, 300000, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	strcpy(mem + 100000, "shared and deleted");
+	CHECK(unlink("/dev/shm/zoo-shared"));
+
+	CHECK(mem = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	memset(mem, 1, 65536);
+	CHECK(mlock(mem, 4096));
+	CHECK(mprotect(mem + 8192, 4096, PROT_NONE));
+}
+
+static void make_pipes(void)
+{
+	int p[2];
+
+	CHECK(pipe(p));
+	CHECK(write(p[1], "in the pipe", 11));
+	CHECK(pipe(p));
+	CHECK(fcntl(p[0], F_SETPIPE_SZ, 1 << 17));
+	CHECK(mkfifo("fifo", 0600));
+	CHECK(p[0] = open("fifo", O_RDWR));
+	CHECK(write(p[0], "in the fifo", 11));
+	CHECK(p[0] = eventfd(42, EFD_SEMAPHORE | EFD_NONBLOCK));
+}
+
+static void make_signals(void)
+{
+	static char stack[65536];
+	stack_t alt = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	struct itimerval itimer = { { 1000, 0 }, { 1000, 0 } };
+	struct itimerspec spec = { { 1000, 0 }, { 1000, 0 } };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
+	union sigval value = { .sival_int = 7 };
+	timer_t timer;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN + 1);
+	sigaddset(&set, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	CHECK(sigqueue(getpid(), SIGRTMIN + 1, value));
+	CHECK(pthread_kill(pthread_self(), SIGUSR2));
+	CHECK(sigaltstack(&alt, NULL));
+	CHECK(setitimer(ITIMER_VIRTUAL, &itimer, NULL));
+	CHECK(timer_create(CLOCK_MONOTONIC, &event, &timer));
+	CHECK(timer_settime(timer, 0, &spec, NULL));
+}
+
+static void confine(void)
+{
+	struct sock_filter code[] = { BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
+	struct sock_fprog prog = { 1, code };
+
+	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog));
+}
+
+static void make_children(void)
+{
+	pid_t pid;
+
+	CHECK(pid = fork());
+	if (!pid) { /* other ids, a session of its own, confined */
+		CHECK(setsid());
+		CHECK(setgid(58467));
+		CHECK(setuid(18943));
+		confine();
+		for (;;)
+			pause();
+	}
+	CHECK(pid = fork());
+	if (!pid)
+		_exit(3); /* a zombie */
+	CHECK(waitid(P_PID, pid, NULL, WEXITED | WNOWAIT));
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t thread;
+
+	if (argc != 2 || chdir(argv[1])) {
+		fprintf(stderr, "usage: zoo DIR\n");
+		return 2;
+	}
+	make_files();
+	make_memory();
+	make_pipes();
+	make_children();
+	make_signals();
+	if (pthread_create(&thread, NULL, thread_main, NULL))
+		return 2;
+	if (write(STDOUT_FILENO, "ready\n", 6) != 6)
+		return 2;
+	for (;;)
+		pause();
+}

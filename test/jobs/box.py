@@ -1,0 +1,251 @@
+"""What every driver of real programs needs: a private place to run, criu, and a count.
+
+The place ("box") is a pid and mount namespace of its own with a reaping init and
+an empty tmpfs on /dev/shm.  Restore needs the old process numbers free, and
+"nothing was left behind" can only be said of a /dev/shm that nobody else uses.
+When the box ends, the kernel kills whatever is still in it.
+"""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CRIU = os.environ.get("CRIU", os.path.join(ROOT, "criu", "criu"))
+# on a real file system: /tmp may be an overlay or a tmpfs
+WORK = os.environ.get("TEST_WORKDIR", os.path.join(ROOT, "build", "test-work"))
+SHM = "/dev/shm"
+# slow machines (an emulated guest) wait longer, nobody waits less carefully
+PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))
+
+
+class Failure(Exception):
+    """A property that does not hold; the text says which, of what."""
+
+
+class Tally:
+    """Counts results and prints the line that scripts/test sums up."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def ok(self, name, note=""):
+        self.passed += 1
+        print(f"PASS {name}{': ' + note if note else ''}", flush=True)
+
+    def fail(self, name, why):
+        self.failed += 1
+        print(f"FAIL {name}: {why}", flush=True)
+
+    def skip(self, name, why):
+        self.skipped += 1
+        print(f"SKIP {name}: {why}", flush=True)
+
+    def end(self):
+        print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped", flush=True)
+        return 1 if self.failed or not self.passed else 0
+
+
+# --- the box -----------------------------------------------------------------
+
+def enter():
+    """Run the calling program again inside a box; returns only when inside."""
+    if os.environ.get("TEST_IN_BOX") == str(os.getppid()) == "1":
+        return
+    sys.stdout.flush()
+    os.execvp("unshare", ["unshare", "-pfm", "--mount-proc", "--propagation", "private", "--kill-child",
+                          sys.executable, os.path.abspath(__file__), "--init", *sys.argv])
+
+
+def init(argv):
+    """Process 1 of the box: run argv, reap orphans, end with argv's status."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777", "box", SHM], check=True)
+    for sig in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sig, lambda *_: os._exit(130))
+    child = os.fork()
+    if child == 0:
+        for sig in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sig, signal.SIG_DFL)
+        os.environ["TEST_IN_BOX"] = "1"
+        os.execv(sys.executable, [sys.executable, *argv])
+    while True:
+        pid, status = os.wait()
+        if pid == child:
+            sys.exit(os.waitstatus_to_exitcode(status) & 255)
+
+
+def fresh_dir(*parts):
+    """An empty directory below the work directory."""
+    path = os.path.join(WORK, *parts)
+    shutil.rmtree(path, ignore_errors=True)
+    os.makedirs(path)
+    return path
+
+
+def build(source, *flags):
+    """Compile C next to its source's name into the work directory; returns the program."""
+    sources = [source, *[f for f in flags if f.endswith(".S")]]
+    flags = [f for f in flags if not f.endswith(".S")]
+    out = os.path.join(WORK, "bin", os.path.splitext(os.path.basename(source))[0])
+    os.makedirs(os.path.dirname(out), exist_ok=True)
+    newest = max(os.path.getmtime(s) for s in sources)
+    if not os.path.exists(out) or os.path.getmtime(out) <= newest:
+        subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", out, *sources, *flags], check=True)
+    return out
+
+
+# --- processes ---------------------------------------------------------------
+
+def read(path, default=""):
+    try:
+        with open(path, errors="replace") as f:
+            return f.read()
+    except OSError:
+        return default
+
+
+def start(argv, out, **kwargs):
+    """Start argv as leader of a session of its own, with stdin and stdio on files."""
+    with open(out, "ab") as log:
+        return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                start_new_session=True, **kwargs).pid
+
+
+def alive(pid):
+    """Whether the process exists; a dead child of ours is reaped on the way."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass
+    return os.path.exists(f"/proc/{pid}")
+
+
+def tree(root):
+    """Process numbers of root and all its descendants, root first."""
+    children = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        ppid = re.search(r"^PPid:\s+(\d+)", read(f"/proc/{pid}/status"), re.M)
+        if ppid:
+            children.setdefault(int(ppid[1]), []).append(int(pid))
+    pids = [root]
+    for pid in pids:
+        pids += sorted(children.get(pid, []))
+    return pids
+
+
+def gone(pids):
+    """Wait until none of the processes exists; the dead stay until the box's init reaps them."""
+    wait_for(lambda: not any([alive(p) for p in pids]), 5, "the processes to be gone")
+
+
+def kill_all(pids):
+    """Kill the given processes, and wait until they are gone."""
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    gone(pids)
+
+
+def wait_for(condition, seconds, what):
+    """Poll until condition() is true, and return its value; Failure when it takes too long."""
+    end = time.monotonic() + seconds * PATIENCE
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Failure(f"waited {seconds * PATIENCE:g} s in vain for {what}")
+        time.sleep(0.005)
+
+
+def criu_processes():
+    """Processes in the box that run our criu binary."""
+    mine = os.path.realpath(CRIU)
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.readlink(f"/proc/{pid}/exe") == mine:
+                found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+# --- criu --------------------------------------------------------------------
+
+def criu_args(command, images, *extra):
+    return [CRIU, command, "-D", images, "-o", f"{command}.log", "-v4", *extra]
+
+
+def criu(command, images, *extra, seconds=120):
+    """Run criu; Failure with its error text unless it succeeds.  Returns the seconds it took."""
+    begin = time.monotonic()
+    try:
+        done = subprocess.run(criu_args(command, images, *extra), stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=seconds * PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise Failure(f"criu {command} did not end in {seconds * PATIENCE:g} s") from None
+    except OSError as e:
+        raise Failure(f"criu {command}: {e}") from None
+    took = time.monotonic() - begin
+    if done.returncode:
+        text = done.stderr.strip() or "\n".join(errors(images, command)) or "no error text"
+        raise Failure(f"criu {command} returned {done.returncode}: {text}")
+    return took
+
+
+def errors(images, command):
+    """The error lines of a log, at most five."""
+    return [line for line in read(f"{images}/{command}.log").splitlines() if "Error" in line][:5]
+
+
+def dump(pid, images, *extra, seconds=120):
+    return criu("dump", images, "-t", str(pid), *extra, seconds=seconds)
+
+
+def restore(images, *extra, seconds=120):
+    return criu("restore", images, "-d", *extra, seconds=seconds)
+
+
+def whole(images):
+    """Whether a dump in this directory was committed."""
+    return os.path.exists(f"{images}/inventory.img")
+
+
+# --- shared objects ----------------------------------------------------------
+
+def mappings(pid, pattern):
+    """(maps line, device, inode, links) of every mapping whose line matches."""
+    found = []
+    for line in read(f"/proc/{pid}/maps").splitlines():
+        if re.search(pattern, line):
+            low, high = (int(x, 16) for x in line.split()[0].split("-"))
+            st = os.stat(f"/proc/{pid}/map_files/{low:x}-{high:x}")
+            found.append((line, st.st_dev, st.st_ino, st.st_nlink))
+    return found
+
+
+def shared_deleted(pids):
+    """{path: {pid: {(device, inode, links), ...}}} of deleted files mapped shared by pids."""
+    objects = {}
+    for pid in pids:
+        for line, *obj in mappings(pid, r"^\S+ ..[-x]s .* \(deleted\)$"):
+            path = line.split(None, 5)[5]
+            if not path.startswith(("/dev/zero", "/memfd:", "/SYSV")):
+                objects.setdefault(path, {}).setdefault(pid, set()).add(tuple(obj))
+    return objects
+
+
+def shm_state():
+    """Names in the box's /dev/shm, and bytes it holds, unnamed ones included."""
+    fs = os.statvfs(SHM)
+    return sorted(os.listdir(SHM)), (fs.f_blocks - fs.f_bfree) * fs.f_frsize
+
+
+if __name__ == "__main__" and sys.argv[1:2] == ["--init"]:
+    init(sys.argv[2:])
