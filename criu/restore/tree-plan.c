@@ -12,8 +12,15 @@ struct planner {
 	pid_t next_helper_pid;
 };
 
+/* Keeps track of the group each task is in, to leave out what a fork has done already. */
 static void step(struct planner *planner, enum tree_action action, struct tree_node *node, pid_t pgid)
 {
+	if (action == TREE_SETPGID && node->group == pgid)
+		return;
+	if (action == TREE_FORK)
+		node->group = node->creator ? node->creator->group : 0;
+	else if (action == TREE_SETSID || action == TREE_SETPGID)
+		node->group = action == TREE_SETSID ? node->pid : pgid;
 	VEC_PUSH(&planner->plan->steps, ((struct tree_step){ action, node, pgid }));
 }
 
@@ -195,23 +202,64 @@ static void group_helper(struct planner *planner, pid_t pgid, struct tree_node *
 	step(planner, TREE_SETPGID, helper, pgid);
 }
 
+/* A task whose group others are in, even if it has itself moved on to another. */
+static bool names_group(const struct planner *planner, const struct tree_node *node)
+{
+	for (size_t i = 0; i < planner->model->tasks.n; i++)
+		if ((pid_t)planner->model->tasks.data[i].pstree->pgid == node->pid)
+			return true;
+	return false;
+}
+
+static void join_group(struct planner *planner, struct tree_node *node)
+{
+	pid_t pgid = node->task->pstree->pgid;
+
+	if (!node_of(planner, pgid)) {
+		if (pgid == planner->outer_pgid)
+			return;
+		group_helper(planner, pgid, node);
+	}
+	step(planner, TREE_SETPGID, node, pgid);
+}
+
+static bool is_awaited(const struct planner *planner, const struct tree_node *founder, const bool *pending)
+{
+	for (size_t i = 0; i < planner->model->tasks.n; i++)
+		if (pending[i] && (pid_t)planner->model->tasks.data[i].pstree->pgid == founder->pid)
+			return true;
+	return false;
+}
+
+/*
+ * Groups come into being, are joined, and only then left by a task that gave
+ * one its name and has itself moved on: it moves when nobody waits to join any
+ * more, or, if such tasks wait for each other in a circle, in their order.
+ */
 static void plan_groups(struct planner *planner)
 {
-	size_t n_tasks = planner->model->tasks.n;
+	size_t n_tasks = planner->model->tasks.n, n_pending = 0;
+	bool *pending = arena_array(planner->model->arena, bool, n_tasks);
 
-	for (int leaders = 1; leaders >= 0; leaders--) {
+	for (size_t i = 0; i < n_tasks; i++) {
+		struct tree_node *node = planner->plan->nodes.data[i];
+
+		pending[i] = !is_leader(node) && (pid_t)node->task->pstree->pgid != node->pid;
+		n_pending += pending[i];
+		if (!is_leader(node) && names_group(planner, node))
+			step(planner, TREE_SETPGID, node, node->pid);
+	}
+	for (bool progress = false, force = false; n_pending; force = !progress, progress = false) {
 		for (size_t i = 0; i < n_tasks; i++) {
 			struct tree_node *node = planner->plan->nodes.data[i];
-			pid_t pgid = node->task->pstree->pgid;
 
-			if (is_leader(node) || (pgid == node->pid) != leaders)
+			if (!pending[i] || (!force && is_awaited(planner, node, pending)))
 				continue;
-			if (!node_of(planner, pgid)) {
-				if (pgid == planner->outer_pgid)
-					continue;
-				group_helper(planner, pgid, node);
-			}
-			step(planner, TREE_SETPGID, node, pgid);
+			join_group(planner, node);
+			pending[i] = false;
+			n_pending--;
+			progress = true;
+			force = false;
 		}
 	}
 }
