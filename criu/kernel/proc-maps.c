@@ -53,18 +53,21 @@ static bool is_lower(char c)
 
 /*
  * Two-letter words. The kernel adds new ones and prints those it has no name
- * for as "??", so unknown words are no error.
+ * for as "??", so unknown words are no error. Linux 6.1 has no "lf" yet, but
+ * names for all else that a locked mapping can be.
  */
 static uint64_t scan_vm_flags(const char *p)
 {
+	bool has_nameless = false;
 	uint64_t flags = 0;
 
 	while (*p != '\n' && p[1] != '\n') {
 		if (is_lower(p[0]) && is_lower(p[1]))
 			flags |= vm_flag_bits[p[0] - 'a'][p[1] - 'a'];
+		has_nameless |= p[0] == '?' && p[1] == '?';
 		p = skip_blanks(p + 2);
 	}
-	return flags;
+	return has_nameless && flags & PROC_VM_LOCKED ? flags | PROC_VM_LOCKONFAULT : flags;
 }
 
 static const char *scan_flag(const char *p, char on, char off, bool *ret)

@@ -108,7 +108,7 @@ enum status_kind {
 	STATUS_IDS, /* four of them */
 	STATUS_GROUPS,
 	STATUS_COUNT, /* number of words */
-	STATUS_KB, /* decimal and "kB", 64 bits */
+	STATUS_KB,    /* decimal and "kB", 64 bits */
 };
 
 static const struct status_line {

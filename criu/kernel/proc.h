@@ -29,8 +29,8 @@ struct proc_stat {
 	uint64_t start_code, end_code, start_stack;
 	uint64_t start_data, end_data, start_brk;
 	uint64_t arg_start, arg_end, env_start, env_end;
-	int exit_signal;	/* sent to the parent at the end; 0 none, -1 for a thread */
-	int exit_code; /* wait status; 0 when the caller may not see it */
+	int exit_signal; /* sent to the parent at the end; 0 none, -1 for a thread */
+	int exit_code;	 /* wait status; 0 when the caller may not see it */
 };
 
 /* /proc/PID/status, proc_pid_status(5) */
@@ -48,7 +48,7 @@ struct proc_status {
 	bool no_new_privs;
 	int seccomp; /* 0 none, 1 strict, 2 filter */
 	unsigned int seccomp_filters;
-	bool thp_enabled; /* THP_enabled, true when the line is absent */
+	bool thp_enabled;   /* THP_enabled, true when the line is absent */
 	uint64_t locked_kb; /* VmLck; 0 when the line is absent */
 };
 

@@ -155,6 +155,7 @@ static void test_status(void)
 	CHECK_EQ(status.seccomp, 2);
 	CHECK_EQ(status.seccomp_filters, 3);
 	CHECK(!status.thp_enabled);
+	CHECK_EQ(status.locked_kb, 64);
 	proc_status_free(&status);
 }
 
@@ -219,6 +220,22 @@ static void test_maps(void)
 	CHECK(maps.data[2].end == 0xffffffffff601000ULL);
 	CHECK_STR(maps.data[2].name, "");
 	CHECK_EQ(maps.data[2].vm_flags, 0);
+	proc_maps_free(&maps);
+}
+
+/* As Linux 6.1 shows mlock2(MLOCK_ONFAULT). */
+static void test_maps_nameless_lock(void)
+{
+	static const char text[] = "1000-2000 r--p 00000000 00:00 0 \nVmFlags: rd lo ?? sd \n"
+				   "2000-3000 r--p 00000000 00:00 0 \nVmFlags: rd ?? ac \n"
+				   "3000-4000 r--p 00000000 00:00 0 \nVmFlags: rd lo ac \n";
+	proc_maps maps = { 0 };
+
+	if (!CHECK_EQ(proc_parse_maps(text, &maps), 0) || !CHECK_EQ(maps.n, 3))
+		return;
+	CHECK_EQ(maps.data[0].vm_flags, PROC_VM_LOCKED | PROC_VM_LOCKONFAULT);
+	CHECK_EQ(maps.data[1].vm_flags, PROC_VM_ACCOUNT);
+	CHECK_EQ(maps.data[2].vm_flags, PROC_VM_LOCKED | PROC_VM_ACCOUNT);
 	proc_maps_free(&maps);
 }
 
@@ -454,6 +471,7 @@ int main(void)
 	test_status();
 	test_status_malformed();
 	test_maps();
+	test_maps_nameless_lock();
 	test_maps_malformed();
 	test_fdinfo();
 	test_timers();
