@@ -152,15 +152,31 @@ static int collect_shmem_files(const struct model *model, struct objects *object
 	return 0;
 }
 
+static int check_stretches(const PipeDataEntry *entry)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < entry->n_stretches; i++)
+		bytes += entry->stretches[i];
+	if (bytes > entry->bytes)
+		return fail(EINVAL, "pipe %u: packets of %llu bytes in %u", entry->pipe_id, (unsigned long long)bytes,
+			    entry->bytes);
+	return 0;
+}
+
 static int collect_pipes(const struct model *model, struct objects *objects)
 {
 	for (size_t i = 0; i < model->pipe_data.n; i++) {
 		struct pipe_data_image *data = &model->pipe_data.data[i];
 		const PipeDataEntry *entry = data->entry;
+		int err;
 
 		if (entry->has_size && (entry->size > INT32_MAX || entry->bytes > entry->size))
 			return fail(EINVAL, "pipe %u: %u bytes in a pipe of %u", entry->pipe_id, entry->bytes,
 				    entry->size);
+		err = check_stretches(entry);
+		if (err)
+			return err;
 		if (hash_put(&objects->pipes, entry->pipe_id, data->fifo, data))
 			return fail(EINVAL, "%s: pipe %u is there twice",
 				    data->fifo ? "fifo-data.img" : "pipes-data.img", entry->pipe_id);
@@ -178,6 +194,20 @@ static int check_body(const FileEntry *file, const void *body, uint32_t id)
 }
 
 #define check_part(file, part) check_body(file, (file)->part, (file)->part ? (file)->part->id : 0)
+
+static int check_watched(const struct model *model, const EventpollFileEntry *epoll)
+{
+	for (size_t i = 0; i < epoll->n_tfd; i++) {
+		const EventpollTfdEntry *watched = epoll->tfd[i];
+
+		if (watched->tfd > FD_MAX)
+			return fail(EINVAL, "files.img: epoll instance %u: descriptor %u", epoll->id, watched->tfd);
+		if (!model_file(model, watched->id))
+			return fail(EINVAL, "files.img: epoll instance %u: watched file %u is not there", epoll->id,
+				    watched->id);
+	}
+	return 0;
+}
 
 static int check_file(const struct model *model, const struct objects *objects, const FileEntry *file)
 {
@@ -199,6 +229,9 @@ static int check_file(const struct model *model, const struct objects *objects, 
 		return check_reg_reference(model, file->fifo->regf_id, "fifo", file->id);
 	case FD_TYPES__EVENTFD:
 		return check_part(file, efd);
+	case FD_TYPES__EVENTPOLL:
+		err = check_part(file, epfd);
+		return err ? err : check_watched(model, file->epfd);
 	case FD_TYPES__EXT:
 		return check_part(file, ext);
 	case FD_TYPES__MEMFD:
