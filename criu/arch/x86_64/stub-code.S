@@ -3,18 +3,35 @@
  * copied into the target, a register image is written into the copy, and the
  * thread is pointed at one of its entries.
  *
- * stub_syscall   one system call, then heal
+ * stub_call      one system call, then a nap that the tracer interrupts; heals
+ *                without a system call
+ * stub_syscall   one system call between two stops, then heal
  * stub_heal      restore the signal mask and all registers, go on where the
  *                thread was: what runs if the tracer is gone
  * stub_heal_regs the same without a system call, for seccomp-confined threads
- * stub_batch     run the list of calls in the header, end with a signal to
- *                itself (a stop while traced, nothing otherwise), look for
- *                more work, heal if there is none
+ * stub_batch     run the list of calls in the header, then the call that ends
+ *                it: a signal to itself (a stop while traced, nothing otherwise) or
+ *                a nap; heal if there is no more work
  *
- * Only mov, lea, jmp and syscall up to stub_end: flags and the stack pointer
- * are never touched, so a signal handler may run in between.
+ * Only mov, lea, jmp, jrcxz and syscall: flags and the stack pointer are never
+ * touched, so a signal handler may run in between at any instruction.
+ *
+ * The word GO is looked at before every call but those of stub_syscall: when it
+ * is cleared from outside, the thread heals instead. stub_call does not write to memory, for
+ * it runs in the vdso.
+ *
+ * A nap is an rt_sigtimedwait() for no signal at all, for that is not restarted after an interrupt:
+ *
+ *  1. a confined thread naps, we interrupt it, and are killed
+ *  2. of most calls the kernel would make this a restart: rip goes back to the system call
+ *  3. the thread makes it anew, is judged by its filters, and dies
+ *
+ * The seconds of its timeout, which are 0, serve as the empty set of signals.
  */
 #include "stub-offsets.h"
+
+#define NR_RT_SIGPROCMASK  14
+#define NR_RT_SIGTIMEDWAIT 128
 
 	.section .rodata
 	.balign 64
@@ -24,12 +41,30 @@
 
 stub_begin:
 	.ascii	"criustub"
+	.globl	stub_call, stub_call_ret, stub_call_done, stub_call_end
+stub_call:
+	mov	IMAGE(STUB_CALL_GO), %rcx
+	jrcxz	stub_heal_regs
+	syscall
+stub_call_ret:
+	mov	%rax, %r15
+stub_call_done:
+	mov	IMAGE(STUB_CALL_GO), %rcx
+	jrcxz	stub_heal_regs
+	mov	$NR_RT_SIGTIMEDWAIT, %eax	/* rt_sigtimedwait(no signal, NULL, nap, 8) */
+	lea	IMAGE(STUB_NAP_S), %rdi
+	mov	$0, %esi
+	lea	IMAGE(STUB_NAP_S), %rdx
+	mov	$8, %r10d
+	syscall
+stub_call_end:
+	jmp	stub_heal_regs
 	.globl	stub_syscall
 stub_syscall:
 	syscall
 	.globl	stub_heal
 stub_heal:
-	mov	$14, %eax			/* rt_sigprocmask(SIG_SETMASK, mask, NULL, 8) */
+	mov	$NR_RT_SIGPROCMASK, %eax	/* rt_sigprocmask(SIG_SETMASK, mask, NULL, 8) */
 	mov	$2, %edi
 	lea	IMAGE(STUB_MASK), %rsi
 	mov	$0, %edx
@@ -59,24 +94,16 @@ stub_image:
 	.skip	8 * STUB_IMAGE_WORDS
 stub_end:
 
-/* Signals are blocked from here on: the flags and the stack pointer may be used. */
-stub_batch_heal:
-	lea	IMAGE(STUB_FLAGS), %rsp
-	popfq
-	mov	IMAGE(STUB_RSP), %rsp
-	jmp	stub_heal
-	.globl	stub_batch
+	.globl	stub_batch, stub_batch_op, stub_batch_done, stub_batch_stop
 stub_batch:
 	lea	stub_header(%rip), %rbx
-1:	mov	8 * STUB_GO(%rbx), %rax
-	test	%rax, %rax
-	jz	stub_batch_heal
-	movq	$0, 8 * STUB_GO(%rbx)
-	mov	8 * STUB_N_OPS(%rbx), %r12
+1:	mov	8 * STUB_N_OPS(%rbx), %r12
 	mov	8 * STUB_OPS(%rbx), %rbp
-	test	%r12, %r12
-	jz	3f
-2:	mov	0(%rbp), %rax
+2:	mov	8 * STUB_GO(%rbx), %rcx
+	jrcxz	4f
+	mov	%r12, %rcx
+	jrcxz	3f
+	mov	0(%rbp), %rax
 	mov	8(%rbp), %rdi
 	mov	16(%rbp), %rsi
 	mov	24(%rbp), %rdx
@@ -84,18 +111,25 @@ stub_batch:
 	mov	40(%rbp), %r8
 	mov	48(%rbp), %r9
 	syscall
+stub_batch_op:
 	mov	%rax, 56(%rbp)
-	add	$64, %rbp
-	dec	%r12
-	jnz	2b
-3:	mov	$234, %eax			/* tgkill(pid, tid, signo) */
-	mov	8 * STUB_PID(%rbx), %rdi
-	mov	8 * STUB_TID(%rbx), %rsi
-	mov	8 * STUB_SIGNO(%rbx), %rdx
+	lea	64(%rbp), %rbp
+	lea	-1(%r12), %r12
+	jmp	2b
+3:	movq	$0, 8 * STUB_GO(%rbx)
+stub_batch_done:
+	mov	8 * STUB_END_NR(%rbx), %rax
+	mov	8 * STUB_END_ARG0(%rbx), %rdi
+	mov	8 * STUB_END_ARG1(%rbx), %rsi
+	mov	8 * STUB_END_ARG2(%rbx), %rdx
+	mov	$8, %r10d			/* sigset size of the nap */
 	syscall
-	.globl	stub_batch_stop
 stub_batch_stop:
 	jmp	1b
+4:	mov	8 * STUB_KEEP_MASK(%rbx), %rcx
+	jrcxz	5f
+	jmp	stub_heal_regs
+5:	jmp	stub_heal
 	.balign 8
 	.globl	stub_header
 stub_header:

@@ -46,6 +46,8 @@ struct component {
 
 static const struct component components[] = {
 	{ 2, "AVX registers", FIELD(ymmh_space), sizeof(uint32_t), 64 },
+	{ 3, "MPX bounds registers", FIELD(bndreg_state), sizeof(uint64_t), 8 },
+	{ 4, "MPX configuration", FIELD(bndcsr_state), sizeof(uint64_t), 8 },
 	{ 5, "AVX-512 mask registers", FIELD(opmask_reg), sizeof(uint64_t), 8 },
 	{ 6, "upper halves of ZMM0-15", FIELD(zmm_upper), sizeof(uint64_t), 64 },
 	{ 7, "ZMM16-31", FIELD(hi16_zmm), sizeof(uint64_t), 128 },
