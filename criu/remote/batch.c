@@ -2,9 +2,11 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 
 #include "remote/batch.h"
 #include "remote/call.h"
+#include "remote/nap.h"
 #include "remote/ptrace.h"
 #include "stub.h"
 #include "util/log.h"
@@ -27,6 +29,8 @@ struct batch {
 	struct remote_thread *thread;
 	size_t n_ops, n_data; /* queued, or of the last run */
 	bool fresh;	      /* it has run: the next add starts over */
+	bool naps;	      /* this run ends in a nap, not with a signal */
+	bool masked;	      /* signals are blocked meanwhile */
 	const char *what[BATCH_MAX_OPS];
 	uint8_t code[ARCH_SLOT_CODE_BYTES];
 	struct batch_op ops[BATCH_MAX_OPS];
@@ -116,20 +120,40 @@ int batch_add_args(struct batch *batch, const char *what, long nr, const uint64_
 	return op;
 }
 
-static bool one_by_one(const struct batch *batch)
+/* Whether the thread's filters, were we to die now, would let it get through. */
+static bool is_harmless(const struct batch *batch)
 {
-	return batch->thread->confined || !batch->thread->process->end_signo;
+	const struct remote_thread *thread = batch->thread;
+	const struct remote_process *process = thread->process;
+	const uint64_t end_args[6] = { process->pid, thread->tid, process->end_signo };
+	uint64_t op_ip = thread->slot.v + arch_stub_offset(ARCH_STUB_BATCH_OP);
+	uint64_t end_ip = thread->slot.v + arch_stub_offset(ARCH_STUB_BATCH_STOP);
+
+	if (!thread->confine)
+		return true;
+	for (size_t i = 0; i < batch->n_ops; i++)
+		if (!remote_is_harmless(thread, op_ip, batch->ops[i].nr, batch->ops[i].args))
+			return false;
+	return remote_heals_harmlessly(thread, thread->slot) &&
+	       remote_is_harmless(thread, end_ip, process->end_signo ? SYS_tgkill : SYS_rt_sigtimedwait, end_args);
 }
 
 static int write_slot(struct batch *batch)
 {
 	struct remote_thread *thread = batch->thread;
 	struct remote_process *process = thread->process;
+	const struct arch_batch header = {
+		.ops = thread->slot.v + SLOT_OPS_OFFSET,
+		.n_ops = batch->n_ops,
+		.keep_mask = !batch->masked,
+		.signo = batch->naps ? 0 : process->end_signo,
+		.pid = process->pid,
+		.tid = thread->tid,
+	};
 	int err;
 
 	arch_stub_build(batch->code, &thread->resume_regs, thread->sigmask, true);
-	arch_stub_arm(batch->code, thread->slot.v + SLOT_OPS_OFFSET, batch->n_ops, process->pid, thread->tid,
-		      process->end_signo);
+	arch_stub_arm(batch->code, thread->slot.v, &header);
 	_Static_assert(offsetof(struct batch, ops) - offsetof(struct batch, code) == SLOT_OPS_OFFSET,
 		       "code and calls are written in one go");
 	err = remote_write(process, thread->slot, batch->code, SLOT_OPS_OFFSET + batch->n_ops * sizeof(batch->ops[0]));
@@ -138,37 +162,44 @@ static int write_slot(struct batch *batch)
 	return err;
 }
 
-/* Point the thread at its slot: in every gap it is itself, or heals, or runs the batch and heals. */
-static int aim(struct remote_thread *thread)
+/* Where the thread starts. In every gap it is itself, or heals, or runs the batch and heals. */
+static int aim(struct batch *batch, struct user_regs_struct *ret)
 {
+	struct remote_thread *thread = batch->thread;
 	struct remote_process *process = thread->process;
-	struct user_regs_struct regs = thread->resume_regs;
 	int err = 0;
 
-	if (!process->puppet) {
-		if (thread->stub.v != thread->slot.v)
-			err = remote_park(thread, thread->slot);
-	} else {
-		regs.rsp = 0; /* sigaltstack(2) must not think it is in use */
-	}
+	*ret = thread->resume_regs;
+	ret->rip = thread->slot.v + arch_stub_offset(ARCH_STUB_BATCH);
+	ret->orig_rax = -1;
+	if (!batch->masked)
+		return remote_unpark(thread);
+	if (process->puppet)
+		ret->rsp = 0; /* sigaltstack(2) must not think it is in use */
+	else if (thread->stub.v != thread->slot.v)
+		err = remote_park(thread, thread->slot);
 	if (!err)
-		err = ptrace_set_sigmask(thread->tid, ~(1ULL << (process->end_signo - 1)));
-	regs.rip = thread->slot.v + arch_stub_offset(ARCH_STUB_BATCH);
-	regs.orig_rax = -1;
-	return err ? err : ptrace_set_regs(thread->tid, &regs);
+		err = ptrace_set_sigmask(thread->tid, batch->naps ? ~0ULL : ~(1ULL << (process->end_signo - 1)));
+	return err;
 }
 
 int batch_start(struct batch *batch)
 {
+	struct remote_thread *thread = batch->thread;
+	struct user_regs_struct regs;
 	int err;
 
 	start_over(batch);
-	if (!batch->n_ops || one_by_one(batch))
+	batch->masked = thread->process->puppet || is_harmless(batch);
+	batch->naps = !batch->masked || !thread->process->end_signo;
+	if (!batch->n_ops || batch->naps)
 		return 0;
 	err = write_slot(batch);
 	if (!err)
-		err = aim(batch->thread);
-	return err ? err : ptrace_cont(batch->thread->tid, 0);
+		err = aim(batch, &regs);
+	if (!err)
+		err = ptrace_set_regs(thread->tid, &regs);
+	return err ? err : ptrace_cont(thread->tid, 0);
 }
 
 /* The end signal counts only where the stub sends it: one of a dead predecessor may come too. */
@@ -218,27 +249,27 @@ static int read_slot(struct batch *batch)
 	return err;
 }
 
-/* Without a stop signal, or under seccomp: no batch runner, each call on its own. */
-static int run_one_by_one(struct batch *batch)
-{
-	struct remote_thread *thread = batch->thread;
-	struct remote_process *process = thread->process;
-	uint8_t code[ARCH_STUB_BYTES_MAX];
-	int err = 0;
+/* --- runs that end in a nap ------------------------------------------------------- */
 
-	if (batch->n_data)
-		err = remote_write(process, data_addr(batch, 0), batch->data, batch->n_data);
-	if (!err && !process->puppet && thread->stub.v != process->stub.v && thread->stub.v != thread->slot.v) {
-		arch_stub_build(code, &thread->resume_regs, thread->sigmask, false);
-		err = remote_write(process, thread->slot, code, arch_stub_bytes(false));
-		if (!err)
-			err = remote_park(thread, thread->slot);
-	}
-	for (size_t i = 0; !err && i < batch->n_ops; i++)
-		err = remote_call_args(thread, &batch->ops[i].ret, batch->ops[i].nr, batch->ops[i].args);
-	if (!err && batch->n_data)
-		err = remote_read(process, data_addr(batch, 0), batch->data, batch->n_data);
-	return err;
+static int prepare_nap(struct nap_run *run)
+{
+	struct batch *batch = run->arg;
+	uint64_t slot = batch->thread->slot.v;
+	int err;
+
+	run->go.v = slot + arch_stub_offset(ARCH_STUB_BATCH_GO);
+	run->stub = (struct remote_range){ slot, arch_stub_bytes(true) };
+	run->done_from = slot + arch_stub_offset(ARCH_STUB_BATCH_DONE);
+	run->done_to = slot + arch_stub_offset(ARCH_STUB_BATCH_STOP);
+	err = write_slot(batch);
+	return err ? err : aim(batch, &run->regs);
+}
+
+static int run_and_nap(struct batch *batch)
+{
+	struct nap_run run = { .thread = batch->thread, .prepare = prepare_nap, .arg = batch };
+
+	return nap_run(&run);
 }
 
 static int check_musts(struct batch *batch)
@@ -259,13 +290,9 @@ int batch_wait(struct batch *batch)
 	batch->fresh = true;
 	if (!batch->n_ops)
 		return 0;
-	if (one_by_one(batch)) {
-		err = run_one_by_one(batch);
-	} else {
-		err = wait_end(batch);
-		if (!err)
-			err = read_slot(batch);
-	}
+	err = batch->naps ? run_and_nap(batch) : wait_end(batch);
+	if (!err)
+		err = read_slot(batch);
 	return err ? err : check_musts(batch);
 }
 

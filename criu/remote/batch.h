@@ -71,6 +71,7 @@ static inline void batch_freep(struct batch **batch)
 {
 	if (*batch)
 		batch_free(*batch);
+	*batch = NULL;
 }
 
 #endif

@@ -9,6 +9,8 @@
 
 #include "kernel/syscalls.h"
 #include "remote/call.h"
+#include "remote/confine.h"
+#include "remote/nap.h"
 #include "remote/ptrace.h"
 #include "remote/stop.h"
 #include "stub.h"
@@ -55,15 +57,45 @@ static int vdso_end(struct remote_process *process, uint64_t vdso, uint64_t *ret
 	return 0;
 }
 
+/* Is an address in @range on the stack of a thread: will a handler it is in return to there? */
+static bool is_returned_to(struct remote_process *process, const struct remote_range *range)
+{
+	enum { STACK_PAGES = 64 };
+	uint64_t words[PAGE_BYTES / 8];
+
+	for (size_t i = 0; i < process->n_threads; i++) {
+		uint64_t at = process->threads[i].stop_regs.rsp & ~7UL;
+
+		for (int page = 0; page < STACK_PAGES; page++) {
+			size_t bytes = PAGE_BYTES - at % PAGE_BYTES;
+
+			if (sys_vm_read(process->pid, at, words, bytes))
+				break;
+			for (size_t j = 0; j < bytes / 8; j++)
+				if (words[j] - range->start < range->bytes)
+					return true;
+			at += bytes;
+		}
+	}
+	return false;
+}
+
 /*
  * A stub that a dead tracer left may still have a thread on its way out, deep
- * in a signal handler: prefer a place that is clean.
+ * in a signal handler:
+ *
+ *  1. criu is killed; thread T heals; its mask is set, a signal is delivered
+ *  2. the handler runs, and will return to the stub
+ *  3. another criu writes its stub there
+ *  4. the handler returns: T gets the registers of step 3
+ *
+ * So prefer a place that is clean, else the oldest of those that are on no stack.
  */
 static int place_stub(struct remote_process *process)
 {
 	static const uint8_t clean[ARCH_STUB_BYTES_MAX];
 	uint8_t found[ARCH_STUB_BYTES_MAX];
-	uint64_t vdso = 0, end = 0;
+	uint64_t vdso = 0, end = 0, oldest = UINT64_MAX;
 	int err;
 
 	err = find_vdso(process, &vdso);
@@ -74,10 +106,10 @@ static int place_stub(struct remote_process *process)
 
 	uint64_t first = (end + 63) & ~63UL, limit = round_up_pages(end);
 
-	if (first + ARCH_STUB_BYTES_MAX > limit)
-		return fail(ENOTSUP, "task %d: its vdso has no room left: it can't be driven safely", process->pid);
-	process->stub.v = first;
+	process->stub.v = 0;
 	for (uint64_t at = first; at + ARCH_STUB_BYTES_MAX <= limit; at += ARCH_STUB_BYTES_MAX) {
+		struct remote_range place = { at, ARCH_STUB_BYTES_MAX };
+
 		err = remote_read(process, (struct remote_addr){ at }, found, sizeof(found));
 		if (err)
 			return err;
@@ -85,7 +117,13 @@ static int place_stub(struct remote_process *process)
 			process->stub.v = at;
 			return 0;
 		}
+		if (arch_stub_is(found) && arch_stub_born(found) < oldest && !is_returned_to(process, &place)) {
+			oldest = arch_stub_born(found);
+			process->stub.v = at;
+		}
 	}
+	if (!process->stub.v)
+		return fail(ENOTSUP, "task %d: its vdso has no room left: it can't be driven safely", process->pid);
 	return 0;
 }
 
@@ -109,13 +147,48 @@ static int install_stub(struct remote_thread *driver)
 	return write_stub(driver->process, code, arch_stub_bytes(false));
 }
 
+/* --- what filters would say --------------------------------------------------- */
+
+bool remote_is_harmless(const struct remote_thread *thread, uint64_t ip, long nr, const uint64_t args[6])
+{
+	return confine_judge(thread->confine, ip, nr, args) != CONFINE_FATAL;
+}
+
+bool remote_heals_harmlessly(const struct remote_thread *thread, struct remote_addr stub)
+{
+	const uint64_t args[6] = { SIG_SETMASK, stub.v, 0, sizeof(uint64_t) };
+
+	return confine_judge(thread->confine, stub.v + arch_stub_offset(ARCH_STUB_HEAL_REGS), SYS_rt_sigprocmask,
+			     args) == CONFINE_ALLOWED;
+}
+
+static bool is_harmless_in(const struct remote_thread *thread, struct remote_addr stub, long nr, const uint64_t args[6])
+{
+	/* The stub looks for its call's number right behind it. */
+	uint64_t ip = stub.v + arch_stub_offset(ARCH_STUB_HEAL);
+
+	return !thread->confine ||
+	       (remote_heals_harmlessly(thread, stub) && remote_is_harmless(thread, ip, nr, args));
+}
+
+static bool is_confined(const struct remote_thread *thread)
+{
+	static const long calls[] = { SYS_mmap, SYS_munmap, SYS_brk };
+	static const uint64_t args[6];
+
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+		if (!is_harmless_in(thread, thread->process->stub, calls[i], args))
+			return true;
+	return false;
+}
+
 /* --- parking --------------------------------------------------------------- */
 
 static struct user_regs_struct parked_regs(const struct remote_thread *thread)
 {
 	struct user_regs_struct regs = thread->resume_regs;
 
-	regs.rip = thread->stub.v + arch_stub_offset(thread->confined ? ARCH_STUB_HEAL_REGS : ARCH_STUB_HEAL);
+	regs.rip = thread->stub.v + arch_stub_offset(ARCH_STUB_HEAL);
 	regs.orig_rax = -1;
 	return regs;
 }
@@ -128,9 +201,10 @@ int remote_park(struct remote_thread *thread, struct remote_addr stub)
 	thread->stub = stub;
 	regs = parked_regs(thread);
 	err = ptrace_set_regs(thread->tid, &regs);
-	if (!err && !thread->confined)
-		err = ptrace_set_sigmask(thread->tid, ALL_SIGNALS);
-	return err;
+	if (err)
+		return err;
+	thread->masked = true;
+	return ptrace_set_sigmask(thread->tid, ALL_SIGNALS);
 }
 
 /*
@@ -141,11 +215,10 @@ static int to_event_stop(struct remote_thread *thread)
 {
 	int err, status;
 
-	err = ptrace_request(PTRACE_INTERRUPT, thread->tid, 0, 0);
-	if (err)
-		return fail(-err, "thread %d: cannot interrupt it", thread->tid);
 	do {
-		err = ptrace_cont(thread->tid, 0);
+		err = stop_interrupt(thread->tid);
+		if (!err)
+			err = ptrace_cont(thread->tid, 0);
 		if (!err)
 			err = ptrace_wait(thread->tid, &status);
 		if (!err && ptrace_classify(status) == STOP_SIGNAL)
@@ -153,6 +226,19 @@ static int to_event_stop(struct remote_thread *thread)
 	} while (!err && ptrace_classify(status) != STOP_EVENT);
 	thread->syscall_stop = false;
 	return err;
+}
+
+int remote_restore(struct remote_thread *thread)
+{
+	int err = thread->masked ? ptrace_set_sigmask(thread->tid, thread->sigmask) : 0;
+
+	if (!err)
+		err = ptrace_set_regs(thread->tid, &thread->stop_regs);
+	if (err)
+		return err;
+	thread->masked = false;
+	thread->stub.v = 0;
+	return 0;
 }
 
 int remote_unpark(struct remote_thread *thread)
@@ -163,19 +249,12 @@ int remote_unpark(struct remote_thread *thread)
 		return 0;
 	if (thread->syscall_stop)
 		err = to_event_stop(thread);
-	if (!err && !thread->confined)
-		err = ptrace_set_sigmask(thread->tid, thread->sigmask);
-	if (!err)
-		err = ptrace_set_regs(thread->tid, &thread->stop_regs);
-	if (!err)
-		thread->stub.v = 0;
-	return err;
+	return err ? err : remote_restore(thread);
 }
 
-/* --- one call ---------------------------------------------------------------- */
+/* --- one call between two stops ------------------------------------------------ */
 
-/* Run the thread to its next syscall stop. 1: a signal came first and waits to be delivered. */
-static int run_to_syscall_stop(struct remote_thread *thread, int *ret_signo)
+static int run_to_syscall_stop(struct remote_thread *thread)
 {
 	int err, status;
 
@@ -194,10 +273,6 @@ static int run_to_syscall_stop(struct remote_thread *thread, int *ret_signo)
 		case STOP_CHILD:
 			break;
 		case STOP_SIGNAL:
-			if (thread->confined) {
-				*ret_signo = WSTOPSIG(status);
-				return 1;
-			}
 			thread->held_signo = WSTOPSIG(status);
 			break;
 		default:
@@ -206,51 +281,26 @@ static int run_to_syscall_stop(struct remote_thread *thread, int *ret_signo)
 	}
 }
 
-/* A confined thread can't have its signals blocked: let it take the signal, then stop it anew. */
-static int take_signal(struct remote_thread *thread, int signo)
-{
-	uint8_t code[ARCH_STUB_BYTES_MAX] = { 0 };
-	struct remote_addr stub = thread->stub;
-	int err, status;
-
-	err = ptrace_set_regs(thread->tid, &thread->stop_regs);
-	if (!err)
-		err = ptrace_request(PTRACE_INTERRUPT, thread->tid, 0, 0);
-	if (!err)
-		err = ptrace_cont(thread->tid, signo);
-	do {
-		if (!err)
-			err = ptrace_wait(thread->tid, &status);
-		if (!err && ptrace_classify(status) == STOP_SIGNAL)
-			err = ptrace_cont(thread->tid, WSTOPSIG(status));
-	} while (!err && ptrace_classify(status) != STOP_EVENT);
-	thread->syscall_stop = false;
-	if (!err)
-		err = stop_read(thread);
-	if (err)
-		return err;
-	arch_stub_build(code, &thread->resume_regs, thread->sigmask, false);
-	if (stub.v == thread->process->stub.v)
-		err = write_stub(thread->process, code, arch_stub_bytes(false));
-	else
-		err = remote_write(thread->process, stub, code, arch_stub_bytes(false));
-	return err ? err : remote_park(thread, stub);
-}
-
-static int try_call(struct remote_thread *thread, long *ret, long nr, const uint64_t args[6], int *ret_signo)
+static int call_between_stops(struct remote_thread *thread, long *ret, long nr, const uint64_t args[6])
 {
 	struct remote_process *process = thread->process;
-	uint64_t insn =
-		process->puppet ? process->syscall_insn.v : thread->stub.v + arch_stub_offset(ARCH_STUB_SYSCALL);
 	struct user_regs_struct regs = thread->resume_regs;
-	int err;
+	uint64_t insn;
+	int err = 0;
 
+	if (!process->puppet && !thread->masked) {
+		err = install_stub(thread);
+		if (!err)
+			err = remote_park(thread, process->stub);
+	}
+	insn = process->puppet ? process->syscall_insn.v : thread->stub.v + arch_stub_offset(ARCH_STUB_SYSCALL);
 	arch_set_syscall(&regs, insn, nr, args);
-	err = ptrace_set_regs(thread->tid, &regs);
 	if (!err)
-		err = run_to_syscall_stop(thread, ret_signo);
+		err = ptrace_set_regs(thread->tid, &regs);
 	if (!err)
-		err = run_to_syscall_stop(thread, ret_signo);
+		err = run_to_syscall_stop(thread);
+	if (!err)
+		err = run_to_syscall_stop(thread);
 	if (!err)
 		err = ptrace_get_regs(thread->tid, &regs);
 	if (err)
@@ -263,20 +313,49 @@ static int try_call(struct remote_thread *thread, long *ret, long nr, const uint
 	return err;
 }
 
+/* --- one call of a confined thread ------------------------------------------------ */
+
+struct call {
+	long nr;
+	const uint64_t *args;
+};
+
+static int prepare_call(struct nap_run *run)
+{
+	const struct call *call = run->arg;
+	struct remote_thread *thread = run->thread;
+	uint64_t stub = thread->process->stub.v;
+
+	run->regs = thread->resume_regs;
+	arch_set_syscall(&run->regs, stub + arch_stub_offset(ARCH_STUB_CALL), call->nr, call->args);
+	run->go.v = stub + arch_stub_offset(ARCH_STUB_CALL_GO);
+	run->stub = (struct remote_range){ stub, arch_stub_bytes(false) };
+	/* Behind the call, before its result is saved, it counts as done: repeated it could map twice. */
+	run->done_from = stub + arch_stub_offset(ARCH_STUB_CALL_RET);
+	run->done_to = stub + arch_stub_offset(ARCH_STUB_CALL_END);
+	return install_stub(thread);
+}
+
+static int call_and_nap(struct remote_thread *thread, long *ret, long nr, const uint64_t args[6])
+{
+	struct call call = { nr, args };
+	struct nap_run run = { .thread = thread, .prepare = prepare_call, .arg = &call };
+	int err = remote_unpark(thread);
+
+	if (!err)
+		err = nap_run(&run);
+	if (!err)
+		*ret = arch_stub_call_ret(&run.regs, thread->process->stub.v);
+	return err;
+}
+
 int remote_call_args(struct remote_thread *thread, long *ret, long nr, const uint64_t args[6])
 {
-	enum { TRIES = 20 };
-	int err = 0, signo = 0;
+	struct remote_addr stub = thread->stub.v ? thread->stub : thread->process->stub;
 
-	for (int i = 0; i < TRIES; i++) {
-		err = try_call(thread, ret, nr, args, &signo);
-		if (err <= 0)
-			return err;
-		err = take_signal(thread, signo);
-		if (err)
-			return err;
-	}
-	return fail(EAGAIN, "thread %d: signals keep arriving", thread->tid);
+	if (thread->process->puppet || is_harmless_in(thread, stub, nr, args))
+		return call_between_stops(thread, ret, nr, args);
+	return call_and_nap(thread, ret, nr, args);
 }
 
 /* --- open and close -------------------------------------------------------- */
@@ -314,23 +393,26 @@ int remote_open(struct remote_process *process)
 	long addr;
 	int err;
 
-	process->driver = &process->threads[0];
-	for (size_t i = process->n_threads; i-- > 0;)
-		if (!process->threads[i].confined)
-			process->driver = &process->threads[i];
-	process->end_signo = choose_end_signo(process);
 	err = place_stub(process);
-	if (!err)
-		err = install_stub(process->driver);
-	if (!err)
-		err = remote_park(process->driver, process->stub);
 	if (err)
 		return err;
+	process->driver = &process->threads[0];
+	for (size_t i = process->n_threads; i-- > 0;) {
+		process->threads[i].confined = is_confined(&process->threads[i]);
+		if (!process->threads[i].confined)
+			process->driver = &process->threads[i];
+	}
+	process->end_signo = choose_end_signo(process);
 
 	process->scratch_bytes = process->n_threads * REMOTE_SLOT_BYTES;
 	err = remote_call(process->driver, &addr, SYS_mmap, 0, process->scratch_bytes, prot, flags, -1, 0);
 	if (err)
 		return err;
+	if (addr == -EAGAIN)
+		return fail(EAGAIN,
+			    "task %d: it locks all its memory (mlockall) and its limit RLIMIT_MEMLOCK has no room for "
+			    "%zu bytes more: raise it with prlimit(1)",
+			    process->pid, process->scratch_bytes);
 	if (addr < 0 && addr > -4096)
 		return fail(-addr, "task %d: cannot map %zu bytes of scratch memory in it", process->pid,
 			    process->scratch_bytes);
@@ -392,7 +474,8 @@ int remote_close(struct remote_process *process)
 			err = remote_unpark(&process->threads[i]);
 	if (!err && process->scratch.v) {
 		/* Its slot goes with the scratch area: heal from the vdso again. */
-		err = remote_park(driver, process->stub);
+		if (driver->masked)
+			err = remote_park(driver, process->stub);
 		if (!err)
 			err = unmap_scratch(process);
 	}
@@ -407,27 +490,24 @@ int remote_close(struct remote_process *process)
 
 /* --- what killed predecessors left -------------------------------------------- */
 
-/* Scratch areas that lie side by side look like one mapping, each slot with its stub. */
-bool remote_is_leftover(const struct remote_process *process, const struct proc_map *map)
+/*
+ * Scratch areas that lie side by side look like one mapping, each slot with its
+ * stub. No thread is in it any more (stop_read() saw to that), but a handler may return to it.
+ */
+bool remote_is_leftover(struct remote_process *process, const struct proc_map *map)
 {
+	const struct remote_range range = { map->start, map->end - map->start };
 	uint8_t code[ARCH_STUB_BYTES_MAX];
 
 	return map->read && map->write && map->exec && !map->shared && !map->name[0] &&
 	       !((map->end - map->start) % REMOTE_SLOT_BYTES) &&
-	       !sys_vm_read(process->pid, map->start, code, sizeof(code)) && arch_stub_is(code);
+	       !sys_vm_read(process->pid, map->start, code, sizeof(code)) && arch_stub_is(code) &&
+	       !is_returned_to(process, &range);
 }
 
 void remote_note_leftover(struct remote_process *process, const struct proc_map *map)
 {
 	VEC_PUSH(&process->leftovers, ((struct remote_range){ map->start, map->end - map->start }));
-}
-
-static bool is_executing_in(const struct remote_process *process, const struct remote_range *range)
-{
-	for (size_t i = 0; i < process->n_threads; i++)
-		if (process->threads[i].stop_regs.rip - range->start < range->bytes)
-			return true;
-	return false;
 }
 
 int remote_drop_leftovers(struct remote_process *process)
@@ -438,8 +518,6 @@ int remote_drop_leftovers(struct remote_process *process)
 		const struct remote_range *range = &process->leftovers.data[i];
 		long ret;
 
-		if (is_executing_in(process, range))
-			continue;
 		err = remote_call(process->driver, &ret, SYS_munmap, range->start, range->bytes);
 		if (!err && !ret)
 			pr_info("task %d: unmapped %lu bytes that a killed criu left in it", process->pid,

@@ -28,9 +28,9 @@ int must_check remote_close(struct remote_process *process);
 /**
  * remote_is_leftover - is this mapping of @process the scratch area of a criu that was killed?
  * remote_note_leftover - then leave it out of the dump, and have it unmapped
- * remote_drop_leftovers - unmap what was noted, unless a thread is still healing in it
+ * remote_drop_leftovers - unmap what was noted
  */
-bool remote_is_leftover(const struct remote_process *process, const struct proc_map *map);
+bool remote_is_leftover(struct remote_process *process, const struct proc_map *map);
 void remote_note_leftover(struct remote_process *process, const struct proc_map *map);
 int must_check remote_drop_leftovers(struct remote_process *process);
 
@@ -41,9 +41,19 @@ int must_check remote_drop_leftovers(struct remote_process *process);
 int must_check remote_call_args(struct remote_thread *thread, long *ret, long nr, const uint64_t args[6]);
 #define remote_call(thread, ret, nr, ...) remote_call_args(thread, ret, nr, (const uint64_t[6]){ __VA_ARGS__ })
 
+/**
+ * remote_is_harmless - would @thread survive it if we died now and its filters judged a call?
+ * @ip: behind the system call instruction
+ */
+bool remote_is_harmless(const struct remote_thread *thread, uint64_t ip, long nr, const uint64_t args[6]);
+/** remote_heals_harmlessly - the same for the system call that heals from a stub at @stub. */
+bool remote_heals_harmlessly(const struct remote_thread *thread, struct remote_addr stub);
+
 /** remote_park - make @thread heal itself from @stub should we die; its signals are blocked. */
 int must_check remote_park(struct remote_thread *thread, struct remote_addr stub);
 /** remote_unpark - its own registers and signal mask again. */
 int must_check remote_unpark(struct remote_thread *thread);
+/** remote_restore - the same for a thread that is in an event or signal stop. */
+int must_check remote_restore(struct remote_thread *thread);
 
 #endif

@@ -100,13 +100,11 @@ int courier_install(const struct courier *courier, struct remote_process *proces
 	return err;
 }
 
-int courier_close(const struct courier *courier, struct remote_process *process)
+int courier_close(const struct courier *courier, struct batch *batch)
 {
-	cleanup_with(batch_freep) struct batch *batch = NULL;
-	int err = batch_new(process->driver, &batch);
+	int err = batch_room(batch, 1, 0);
 
-	if (err)
-		return err;
-	batch_must(batch, "close the courier", SYS_close, courier->pidfd);
-	return batch_run(batch);
+	if (!err)
+		batch_must(batch, "close the courier", SYS_close, courier->pidfd);
+	return err;
 }

@@ -39,7 +39,7 @@ struct courier_item {
 int must_check courier_install(const struct courier *courier, struct remote_process *process,
 			       const struct courier_item *items, size_t n);
 
-/** courier_close - close the courier in @process. */
-int must_check courier_close(const struct courier *courier, struct remote_process *process);
+/** courier_close - queue: close the courier in the puppet. */
+int must_check courier_close(const struct courier *courier, struct batch *batch);
 
 #endif

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 
 #include "kernel/syscalls.h"
+#include "remote/confine.h"
 #include "remote/process.h"
 #include "util/log.h"
 
@@ -36,6 +37,8 @@ void remote_process_free(struct remote_process *process)
 	close_fdp(&process->pidfd);
 	close_fdp(&process->mem_fd);
 	VEC_FREE(&process->leftovers);
+	for (size_t i = 0; i < process->n_threads; i++)
+		confine_free(process->threads[i].confine);
 	free(process->threads);
 	free(process);
 }

@@ -12,6 +12,8 @@
 #include "remote/types.h"
 
 struct remote_process;
+struct confine;
+struct keeper;
 
 /* PTRACE_GET_RSEQ_CONFIGURATION */
 struct remote_rseq {
@@ -27,9 +29,11 @@ struct remote_thread {
 	struct user_regs_struct resume_regs; /* the same with an interrupted system call in restarted form */
 	uint64_t sigmask;
 	struct remote_rseq rseq;
-	bool confined;		 /* seccomp: remote calls only one by one, never with blocked signals */
+	struct confine *confine; /* seccomp mode and filters; NULL: none; owned */
+	bool confined;		 /* they would kill it for mapping, unmapping or healing, were we killed */
 	uint64_t pending;	 /* signals queued to this thread or its process at the stop */
 	struct remote_addr stub; /* where it heals if we die; 0: it has its own registers */
+	bool masked;		 /* its signals are blocked by us */
 	bool syscall_stop;	 /* its last stop was a syscall stop, where restart codes are not honoured */
 	int held_signo;		 /* stop signal that arrived meanwhile, sent again on release */
 	struct remote_addr slot; /* code, calls and data of a batch, in the scratch area */
@@ -66,6 +70,7 @@ struct remote_process {
 	int end_signo;			    /* ends a batch: ignored by an untraced task; 0: no such signal */
 	VEC(struct remote_range) leftovers; /* scratch areas of earlier, killed runs */
 	int mem_fd;			    /* /proc/PID/mem, owned; -1 until first use */
+	struct keeper *keeper;		    /* the tree's; owned by its root; NULL for a puppet */
 };
 
 /* All processes of a tree, parents before children. */

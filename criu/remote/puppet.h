@@ -12,7 +12,7 @@
 struct puppet_spec {
 	pid_t pid;	      /* wanted PID */
 	uint64_t clone_flags; /* of CLONE_PARENT, CLONE_FILES, CLONE_FS */
-	int exit_signo;	      /* SIGCHLD; 0 for helpers that nobody is told about */
+	int exit_signo;	      /* what the parent is told its end with; 0: nothing */
 };
 
 /**
@@ -38,6 +38,19 @@ int must_check puppet_reap(struct remote_process *parent, pid_t child);
 
 /** puppet_exit_with - the process exits or kills itself so that its wait status is @status (a zombie to be). */
 int must_check puppet_exit_with(struct remote_process *process, int status);
+
+/**
+ * puppet_group_stop - bring a puppet into a group stop by @signo, in which it stays when it is let go
+ * @signo: SIGSTOP or one of the terminal's stop signals, not handled or ignored by the puppet
+ *
+ * The last thing before its registers: its scratch area is closed. Its parent, which is
+ * told of it, must still be a working puppet, or criu. In an orphaned process
+ * group only SIGSTOP stops: that is taken then.
+ */
+int must_check puppet_group_stop(struct remote_process *process, int signo);
+
+/** puppet_wait_stopped - have @parent wait for the stop of @child, which it has seen before. */
+int must_check puppet_wait_stopped(struct remote_process *parent, pid_t child);
 
 /**
  * puppet_commit - from here on the death of criu is a release: PTRACE_O_EXITKILL is cleared

@@ -1,16 +1,23 @@
 #include <dirent.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "kernel/syscalls.h"
-#include "remote/call.h"
+#include "remote/confine.h"
+#include "remote/keeper.h"
 #include "remote/ptrace.h"
 #include "remote/seize.h"
 #include "remote/stop.h"
 #include "util/log.h"
+
+/* How long a vfork() child may take before its parent is given up. */
+#define VFORK_PATIENCE_US 1000000
 
 /* Threads that were told to stop but have not been waited for. */
 struct seizing {
@@ -27,6 +34,7 @@ static struct remote_process *add_process(struct seizing *seizing, pid_t pid, st
 	process->pid = pid;
 	process->parent = parent;
 	process->mem_fd = -1;
+	process->keeper = parent ? parent->keeper : keeper_new();
 	process->pidfd = sys_pidfd_open(pid, 0);
 	if (tree->n == seizing->cap)
 		vec_grow((void **)&tree->processes, &seizing->cap, sizeof(*tree->processes));
@@ -95,52 +103,75 @@ static int suspend_seccomp(struct remote_thread *thread)
 {
 	long err = ptrace_request(PTRACE_SETOPTIONS, thread->tid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_SUSPEND_SECCOMP);
 
-	thread->confined = true;
 	return err ? fail(-err, "thread %d: cannot suspend its seccomp filters", thread->tid) : 0;
 }
 
-/*
- * The interrupt is consumed by any other stop: if a signal is delivered first,
- * hand it on and interrupt again. -ESRCH: the thread has exited.
- */
-static int wait_event_stop(struct remote_thread *thread, int *ret_status)
+static bool stops_soon(pid_t tid)
 {
-	for (;;) {
-		int err = ptrace_wait(thread->tid, ret_status);
+	unsigned int pause_us = 20;
 
-		if (err)
-			return err;
-		if (ptrace_classify(*ret_status) == STOP_EVENT)
-			return 0;
-		err = ptrace_request(PTRACE_INTERRUPT, thread->tid, 0, 0);
-		if (!err)
-			err = ptrace_request(PTRACE_CONT, thread->tid, 0, WSTOPSIG(*ret_status));
-		if (err && err != -ESRCH)
-			return fail(-err, "thread %d: cannot be stopped", thread->tid);
+	for (unsigned int waited_us = 0; waited_us < VFORK_PATIENCE_US; waited_us += pause_us) {
+		siginfo_t info = { 0 };
+
+		if (waitid(P_PID, tid, &info, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) || info.si_pid)
+			return true;
+		usleep(pause_us);
+		pause_us = min_u64(2 * pause_us, 5000);
 	}
+	return false;
+}
+
+/* By the system call it is in, see clone(2). */
+static bool waits_for_vfork(const struct remote_thread *thread)
+{
+	auto_free char *text = NULL;
+	pid_t pid = thread->process->pid;
+	uint64_t arg, flags = 0;
+	char name[64];
+	long nr;
+
+	snprintf(name, sizeof(name), "task/%d/syscall", thread->tid);
+	if (proc_read_file(pid, name, &text, NULL) || sscanf(text, "%ld %lx", &nr, &arg) != 2)
+		return false;
+	if (nr == SYS_clone)
+		flags = arg;
+	else if (nr == SYS_clone3 && sys_vm_read(pid, arg, &flags, sizeof(flags)))
+		return false;
+	return nr == SYS_vfork || flags & CLONE_VFORK;
+}
+
+/* Nothing but the child's exec or end wakes a thread in vfork(2); most children do that at once. */
+static int await_vfork(const struct remote_thread *thread)
+{
+	if (stops_soon(thread->tid) || !waits_for_vfork(thread))
+		return 0;
+	return fail(EBUSY, "task %d: waits for its vfork() child to execute a program or to end: dump it when it has",
+		    thread->process->pid);
 }
 
 static int finish_thread(struct remote_thread *thread)
 {
 	struct remote_process *process = thread->process;
 	struct proc_status status;
-	int err, wait_status;
+	int err, wait_status, seccomp_mode;
 
-	err = wait_event_stop(thread, &wait_status);
-	if (!err && WSTOPSIG(wait_status) != SIGTRAP) {
-		process->state = REMOTE_STOPPED;
-		process->stop_signo = WSTOPSIG(wait_status);
-	}
+	err = await_vfork(thread);
+	if (!err)
+		err = stop_wait(thread->tid, &wait_status);
 	if (!err)
 		err = proc_read_status(process->pid, thread->tid, &status);
 	if (err)
 		return err;
+	stop_note(process, wait_status);
 	thread->pending = status.sig_pending | status.shared_pending;
-	if (status.seccomp)
-		err = suspend_seccomp(thread);
+	seccomp_mode = status.seccomp;
 	proc_status_free(&status);
+	if (seccomp_mode)
+		err = suspend_seccomp(thread);
 	if (!err)
 		err = stop_read(thread);
+	if (!err && seccomp_mode)
+		thread->confine = confine_read(thread->tid, seccomp_mode);
 	return err;
 }
 
@@ -203,6 +234,50 @@ static int seize_process_begin(struct seizing *seizing, struct remote_process *p
 	return seize_new_threads(seizing, process, &n_new);
 }
 
+/* Has a stopped thread stopped anew, ended, or become one that we don't trace? */
+static bool has_changed(const struct remote_thread *thread)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, thread->tid, &info, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) || info.si_pid;
+}
+
+static bool is_ours(pid_t tid)
+{
+	siginfo_t info = { 0 };
+
+	return !waitid(P_PID, tid, &info, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL);
+}
+
+/*
+ * While threads were still running, one of them may have executed a program:
+ *
+ *  1. the main thread stops, its registers are read
+ *  2. thread T executes a program: all others are killed, stopped or not
+ *  3. T goes on under the id of the main thread, which is known as stopped
+ *
+ * Then everything known of the process is void. Returns whether to begin again.
+ */
+static bool forget_executed(struct remote_process *process)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < process->n_threads; i++)
+		changed |= has_changed(&process->threads[i]);
+	if (!changed)
+		return false;
+	for (size_t i = 0; i < process->n_threads; i++)
+		confine_free(process->threads[i].confine);
+	process->n_threads = 0;
+	process->state = REMOTE_ALIVE;
+	if (is_ours(process->pid)) {
+		add_thread(process, process->pid);
+		if (stop_interrupt(process->pid))
+			process->n_threads = 0;
+	}
+	return true;
+}
+
 /* Wait for what was begun, then look for threads born meanwhile until there are none. */
 static int seize_process_finish(struct seizing *seizing, struct remote_process *process)
 {
@@ -214,6 +289,11 @@ static int seize_process_finish(struct seizing *seizing, struct remote_process *
 		done = process->n_threads;
 		if (!err)
 			err = seize_new_threads(seizing, process, &n_new);
+		if (!err && !n_new && forget_executed(process)) {
+			done = 0;
+			err = seize_new_threads(seizing, process, &n_new);
+			n_new = 1;
+		}
 	} while (!err && n_new);
 	if (err)
 		return err;
@@ -293,7 +373,7 @@ void seize_bind(struct remote_tree *tree)
 
 			ptrace_request(PTRACE_SETOPTIONS, thread->tid, 0,
 				       PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL |
-					       (thread->confined ? PTRACE_O_SUSPEND_SECCOMP : 0));
+					       (thread->confine ? PTRACE_O_SUSPEND_SECCOMP : 0));
 		}
 }
 
@@ -322,6 +402,8 @@ static void reap_threads(struct remote_process *process)
 
 void seize_release(struct remote_tree *tree, enum release how)
 {
+	struct keeper *keeper = tree->n ? tree->processes[0]->keeper : NULL;
+
 	for (size_t i = 0; i < tree->n; i++) {
 		struct remote_process *process = tree->processes[i];
 
@@ -338,5 +420,6 @@ void seize_release(struct remote_tree *tree, enum release how)
 		remote_process_free(tree->processes[i]);
 	}
 	free(tree->processes);
+	keeper_end(keeper);
 	memset(tree, 0, sizeof(*tree));
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "kernel/syscalls.h"
@@ -91,10 +92,18 @@ static int abort_rseq(struct remote_thread *thread)
 	return ptrace_set_regs(thread->tid, &thread->stop_regs);
 }
 
+/* In the order of healing: until it has its own registers, it would set the mask itself. */
+static int free_from_stub(struct remote_thread *thread)
+{
+	int err = ptrace_set_sigmask(thread->tid, thread->sigmask);
+
+	return err ? err : ptrace_set_regs(thread->tid, &thread->stop_regs);
+}
+
 /* A former tracer died and the thread is on its way out of the stub it left. */
 static int adopt_stub(struct remote_thread *thread)
 {
-	enum { BACK = ARCH_SLOT_CODE_BYTES / 2 };
+	enum { BACK = ARCH_SLOT_CODE_BYTES };
 	uint8_t code[2 * BACK];
 	struct user_regs_struct *regs = &thread->stop_regs;
 	uint64_t from = regs->rip - BACK;
@@ -106,23 +115,25 @@ static int adopt_stub(struct remote_thread *thread)
 		if (regs->rip - from > BACK || sys_vm_read(thread->process->pid, from, code, BACK))
 			return 0;
 	}
-	for (size_t i = 0; i < BACK && from + i <= regs->rip; i++) {
+	for (size_t i = 0; i <= BACK && from + i <= regs->rip; i++) {
 		if (code[i] != 'c' || !arch_stub_is(code + i) || regs->rip - (from + i) >= arch_stub_bytes(true))
 			continue;
 		pr_info("thread %d: still healing from an earlier criu that was killed", thread->tid);
-		arch_stub_adopt(code + i, regs->rip - (from + i), regs, &thread->sigmask);
-		return 0;
+		arch_stub_adopt(code + i, regs, &thread->sigmask);
+		return free_from_stub(thread);
 	}
 	return 0;
 }
 
-static void hide_eintr(struct remote_thread *thread)
+static int hide_eintr(struct remote_thread *thread)
 {
 	struct user_regs_struct *regs = &thread->stop_regs;
 	bool signal_due = thread->pending & ~thread->sigmask;
 
-	if ((long)regs->rax == -EINTR && (long)regs->orig_rax >= 0 && is_eintr_call(regs->orig_rax) && !signal_due)
-		restart_call(regs, regs->orig_rax);
+	if ((long)regs->rax != -EINTR || (long)regs->orig_rax < 0 || !is_eintr_call(regs->orig_rax) || signal_due)
+		return 0;
+	restart_call(regs, regs->orig_rax);
+	return ptrace_set_regs(thread->tid, regs);
 }
 
 int stop_read(struct remote_thread *thread)
@@ -137,9 +148,10 @@ int stop_read(struct remote_thread *thread)
 		err = abort_rseq(thread);
 	if (!err)
 		err = adopt_stub(thread);
+	if (!err)
+		err = hide_eintr(thread);
 	if (err)
 		return err;
-	hide_eintr(thread);
 
 	thread->resume_regs = *regs;
 	if ((long)regs->orig_rax >= 0) {
@@ -152,6 +164,73 @@ int stop_read(struct remote_thread *thread)
 	}
 	thread->resume_regs.orig_rax = -1;
 	return 0;
+}
+
+/* --- stopping ------------------------------------------------------------------------ */
+
+int stop_interrupt(pid_t tid)
+{
+	long err = ptrace_request(PTRACE_INTERRUPT, tid, 0, 0);
+
+	return err && err != -ESRCH ? fail(-err, "thread %d: cannot interrupt it", tid) : err;
+}
+
+/* The interrupt is consumed by any other stop: if a signal is delivered first, interrupt again. */
+int stop_wait(pid_t tid, int *ret_status)
+{
+	for (;;) {
+		enum ptrace_stop stop;
+		long err = ptrace_wait(tid, ret_status);
+
+		if (err)
+			return err;
+		stop = ptrace_classify(*ret_status);
+		if (stop == STOP_EVENT)
+			return 0;
+		err = stop_interrupt(tid);
+		if (!err)
+			err = ptrace_request(PTRACE_CONT, tid, 0, stop == STOP_SIGNAL ? WSTOPSIG(*ret_status) : 0);
+		if (err)
+			return err == -ESRCH ? err : fail(-err, "thread %d: cannot be stopped", tid);
+	}
+}
+
+void stop_note(struct remote_process *process, int status)
+{
+	if (WSTOPSIG(status) == SIGTRAP)
+		return;
+	process->state = REMOTE_STOPPED;
+	process->stop_signo = WSTOPSIG(status);
+}
+
+static int read_pending(struct remote_thread *thread)
+{
+	struct proc_status status = { 0 };
+	int err = proc_read_status(thread->process->pid, thread->tid, &status);
+
+	if (!err)
+		thread->pending = status.sig_pending | status.shared_pending;
+	proc_status_free(&status);
+	return err;
+}
+
+int stop_deliver(struct remote_thread *thread, int signo)
+{
+	int status, err = stop_interrupt(thread->tid);
+
+	if (!err)
+		err = ptrace_cont(thread->tid, signo);
+	if (!err)
+		err = stop_wait(thread->tid, &status);
+	if (!err)
+		err = read_pending(thread);
+	if (err == -ESRCH)
+		return fail(ESRCH, "thread %d: was killed from outside", thread->tid);
+	if (err)
+		return err;
+	thread->syscall_stop = false;
+	stop_note(thread->process, status);
+	return stop_read(thread);
 }
 
 /* --- which call restart_syscall continues ------------------------------------------- */

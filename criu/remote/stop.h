@@ -17,6 +17,24 @@
  */
 int must_check stop_read(struct remote_thread *thread);
 
+/** stop_interrupt - ask for an event stop; nothing is waited for. -ESRCH, not logged: the thread is gone. */
+int must_check stop_interrupt(pid_t tid);
+
+/**
+ * stop_wait - the event stop of a thread that was interrupted; signals that come first are delivered
+ * Return: 0 and the wait status; -ESRCH, not logged, if the thread is gone.
+ */
+int must_check stop_wait(pid_t tid, int *ret_status);
+
+/**
+ * stop_deliver - let a thread in a signal-delivery-stop have its signal, and stop it anew
+ * @thread: has its own registers and mask; what is known of it is read again
+ */
+int must_check stop_deliver(struct remote_thread *thread, int signo);
+
+/** stop_note - record in the process whether a wait status tells of a group stop. */
+void stop_note(struct remote_process *process, int status);
+
 /**
  * stop_image_regs - registers for an image: a call that waits starts again
  *
