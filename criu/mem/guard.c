@@ -66,6 +66,7 @@ enum message {
 	MSG_DIR = 'd',
 	MSG_PIDFDS = 'p',
 	MSG_COMMIT = 'c',
+	MSG_CANCEL = 'x',
 	MSG_STOP = 's',
 };
 
@@ -140,7 +141,8 @@ static void finish(struct watch *watch, bool orderly)
 	if (watch->committing && !orderly) {
 		for (size_t i = 0; i < watch->n_pidfds; i++)
 			sys_pidfd_send_signal(watch->area->pidfds[i], SIGKILL);
-		watch->area->commit(watch->dir_fd);
+		if (watch->area->commit)
+			watch->area->commit(watch->dir_fd);
 	}
 	remove_names(watch->area, watch->committing);
 	_exit(0);
@@ -192,6 +194,8 @@ static void watch_owner(struct guard_area *area, int socket, int owner_pidfd)
 
 			if (kind == MSG_COMMIT)
 				watch.committing = true;
+			if (kind == MSG_CANCEL)
+				watch.committing = false;
 			if (kind == MSG_STOP)
 				finish(&watch, true);
 			if (kind)
@@ -343,6 +347,11 @@ int guard_commit_begin(struct guard *guard, int dir_fd, const int *pidfds, size_
 	for (size_t i = 0; !err && i < n; i += FDS_PER_MESSAGE)
 		err = tell(guard, MSG_PIDFDS, pidfds + i, min_u64(n - i, FDS_PER_MESSAGE));
 	return err ?: tell(guard, MSG_COMMIT, NULL, 0);
+}
+
+int guard_commit_cancel(struct guard *guard)
+{
+	return guard ? tell(guard, MSG_CANCEL, NULL, 0) : 0;
 }
 
 void guard_stop(struct guard *guard)

@@ -49,13 +49,16 @@ void guard_name_drop(struct guard *guard, int slot);
  * guard_commit_begin - the point of no return of a dump
  * @dir_fd:  image directory; borrowed
  * @pidfds:  processes of the tree; borrowed
- * @commit:  finishes the commit; async-signal-safe; called in the guard with its copy of @dir_fd
+ * @commit:  finishes the commit; async-signal-safe; called in the guard with its copy of @dir_fd; may be NULL
  *
  * When it has returned 0 and we die, the guard kills all of @pidfds and calls @commit. Until it has, our death
  * leaves the tree alone.
  */
 int must_check guard_commit_begin(struct guard *guard, int dir_fd, const int *pidfds, size_t n,
 				  int (*commit)(int dir_fd));
+
+/** guard_commit_cancel - our death is a release again: nothing is killed or committed any more. */
+int must_check guard_commit_cancel(struct guard *guard);
 
 /** guard_stop - orderly end: names still registered are removed, a commit is ours again; reaps and frees. */
 void guard_stop(struct guard *guard);

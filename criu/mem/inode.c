@@ -45,6 +45,14 @@ int inode_read_handle(int fd, struct inode_handle *ret)
 	return 0;
 }
 
+/* Of inodes with the same number. */
+static bool same_handle(const struct inode_handle *a, const struct inode_handle *b)
+{
+	if (!a->bytes || !b->bytes)
+		return true;
+	return a->type == b->type && a->bytes == b->bytes && !memcmp(a->data, b->data, a->bytes);
+}
+
 int inode_same(int fd_a, int fd_b)
 {
 	struct inode_handle handle_a, handle_b;
@@ -61,18 +69,18 @@ int inode_same(int fd_a, int fd_b)
 	err = inode_read_handle(fd_a, &handle_a) ?: inode_read_handle(fd_b, &handle_b);
 	if (err)
 		return err;
-	if (!handle_a.bytes || !handle_b.bytes)
-		return 1;
-	return handle_a.type == handle_b.type && handle_a.bytes == handle_b.bytes &&
-	       !memcmp(handle_a.data, handle_b.data, handle_a.bytes);
+	return same_handle(&handle_a, &handle_b);
 }
 
 struct inode *inode_get(const struct inodes *inodes, int fd, const struct stat *st)
 {
 	struct inode *inode = hash_get(&inodes->by_number, st->st_dev, st->st_ino);
+	struct inode_handle handle;
 
+	if (!inode || inode_read_handle(fd, &handle))
+		return NULL;
 	for (; inode; inode = inode->next)
-		if (inode_same(inode->fd, fd) == 1)
+		if ((inode->st.st_mode & S_IFMT) == (st->st_mode & S_IFMT) && same_handle(&inode->handle, &handle))
 			return inode;
 	return NULL;
 }
@@ -203,6 +211,10 @@ static struct inode *inode_new(struct inodes *inodes, int fd, const struct stat 
 	inode->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (inode->fd < 0) {
 		fail_errno("%s: duplicate descriptor %d", name, fd);
+		inode_free(inode);
+		return NULL;
+	}
+	if (inode_read_handle(fd, &inode->handle)) {
 		inode_free(inode);
 		return NULL;
 	}

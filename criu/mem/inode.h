@@ -29,11 +29,20 @@ struct inode_holder {
 	bool write;
 };
 
+/* What name_to_handle_at(2) knows an inode by: its number and generation. */
+struct inode_handle {
+	unsigned int bytes; /* 0: this file system has none */
+	int type;
+	int mount_id;
+	unsigned char data[128];
+};
+
 struct inode {
 	uint32_t id; /* 1, 2, ... in order of first sight: the shmid in images */
 	enum inode_kind kind;
 	int fd; /* O_PATH or better; owned; keeps the number from being reused */
 	struct stat st;
+	struct inode_handle handle;
 	uint64_t fs_magic;
 	char *name;	     /* path as first seen, without " (deleted)"; owned */
 	bool deleted;	     /* that path is gone */
@@ -63,14 +72,6 @@ struct inodes {
 #define FS_MAGIC_HUGETLBFS 0x958458f6
 #define FS_MAGIC_OVERLAY   0x794c7630
 #define FS_MAGIC_SECRETMEM 0x5345434d
-
-/* What name_to_handle_at(2) knows an inode by: its number and generation. */
-struct inode_handle {
-	unsigned int bytes; /* 0: this file system has none */
-	int type;
-	int mount_id;
-	unsigned char data[128];
-};
 
 /** inode_read_handle - *ret->bytes is 0 when the file system has no handles; logged -errno for other errors. */
 int must_check inode_read_handle(int fd, struct inode_handle *ret);

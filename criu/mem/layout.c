@@ -1,9 +1,13 @@
+#include <elf.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "arch.h"
 #include "kernel/proc.h"
+#include "image/pages.h"
 #include "mem/layout.h"
+#include "mem/page-walk.h"
 #include "mem/vma.h"
 #include "util/log.h"
 
@@ -106,4 +110,42 @@ int layout_image_vdso(const MmEntry *mm, struct vdso_layout *ret)
 			err = add_part(ret, vma->start, vma->end - vma->start, vma->status & VMA_AREA_VDSO);
 	}
 	return err;
+}
+
+/* Up to the section headers, which come last: what lies behind is no part of it. */
+static size_t own_vdso(const uint8_t **ret)
+{
+	const Elf64_Ehdr *elf = (const Elf64_Ehdr *)getauxval(AT_SYSINFO_EHDR);
+
+	*ret = (const uint8_t *)elf;
+	return elf ? elf->e_shoff + elf->e_shnum * sizeof(Elf64_Shdr) : 0;
+}
+
+static int compare_vdso(const VmaEntry *vma, const struct pagemap *pages)
+{
+	struct page_cursor cursor = { .map = pages };
+	const uint8_t *own;
+	size_t bytes = own_vdso(&own);
+	struct page_run run;
+	uint8_t page[PAGE_BYTES];
+
+	for (uint64_t at = vma->start; at < vma->end && at - vma->start < bytes; at += PAGE_BYTES) {
+		size_t n = min_u64(PAGE_BYTES, bytes - (at - vma->start));
+
+		if (!page_cursor_at(&cursor, at, vma->end, &run))
+			continue;
+		if (pread(pages->pages_fd, page, sizeof(page), (off_t)run.file_offset) != sizeof(page))
+			return fail_errno("cannot read the vdso in the image");
+		if (memcmp(page, own + (at - vma->start), n))
+			return fail(ENOTSUP, "the image is from a kernel with another vdso: restore it under that kernel");
+	}
+	return 0;
+}
+
+int layout_check_vdso(const MmEntry *mm, const struct pagemap *pages)
+{
+	for (size_t i = 0; i < mm->n_vmas; i++)
+		if (mm->vmas[i]->status & VMA_AREA_VDSO)
+			return compare_vdso(mm->vmas[i], pages);
+	return 0;
 }

@@ -36,6 +36,14 @@ static inline uint64_t vdso_layout_end(const struct vdso_layout *layout)
 /** layout_own_vdso - of this process, and so of every puppet forked from it. */
 int must_check layout_own_vdso(struct vdso_layout *ret);
 
+/**
+ * layout_check_vdso - is the vdso code in @pages that of this kernel?
+ * The task's C library remembers addresses in it: another kernel's would crash it.
+ * Return: 0, also if the image holds no vdso; -ENOTSUP, logged, if it differs.
+ */
+struct pagemap;
+int must_check layout_check_vdso(const MmEntry *mm, const struct pagemap *pages);
+
 /** layout_image_vdso - of a task in an image; n_parts 0 if it had none. */
 int must_check layout_image_vdso(const MmEntry *mm, struct vdso_layout *ret);
 

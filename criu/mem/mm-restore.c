@@ -11,8 +11,13 @@
 #include <sys/syscall.h>
 
 #include "arch.h"
+#include "mem/mm-lock.h"
 #include "mem/mm-restore.h"
 #include "util/log.h"
+
+#ifndef MAP_DROPPABLE
+#define MAP_DROPPABLE 0x08 /* since 6.11 */
+#endif
 
 #define OURS_TO_MOVE (VMA_AREA_VDSO | VMA_AREA_VVAR)
 #define NOT_MAPPED   (OURS_TO_MOVE | VMA_AREA_VSYSCALL | VMA_AREA_GUARD)
@@ -131,11 +136,20 @@ static int by_start(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
+/* Has the relative it was forked from anything there? Ranges are asked for in ascending order. */
+static bool was_mapped(const MmEntry *had, size_t *cursor, uint64_t start, uint64_t end)
+{
+	while (*cursor < had->n_vmas && had->vmas[*cursor]->end <= start)
+		++*cursor;
+	return *cursor < had->n_vmas && had->vmas[*cursor]->start < end;
+}
+
 /* Unmap everything between what stays: kept ranges, the scratch area, the vdso group. */
 static int queue_unmap(const struct mm_restore_args *args, const struct kept_range *kept, struct batch *batch)
 {
 	VEC(struct kept_range) stay = { 0 };
-	size_t n_vmas = args->image->task->mm->n_vmas;
+	const MmEntry *had = args->inherited ? args->inherited->task->mm : NULL;
+	size_t n_vmas = args->image->task->mm->n_vmas, cursor = 0;
 	uint64_t at = 0;
 	int err = 0;
 
@@ -149,7 +163,7 @@ static int queue_unmap(const struct mm_restore_args *args, const struct kept_ran
 	qsort(stay.data, stay.n, sizeof(*stay.data), by_start);
 
 	for (size_t i = 0; !err && i < stay.n; i++) {
-		if (stay.data[i].start > at) {
+		if (stay.data[i].start > at && (!had || was_mapped(had, &cursor, at, stay.data[i].start))) {
 			err = batch_room(batch, 1, 0);
 			if (!err)
 				batch_must(batch, "unmap what it was forked with", SYS_munmap, at,
@@ -205,7 +219,7 @@ static int vma_fd(struct lending *lending, const VmaEntry *vma, int *ret_number)
 
 static uint64_t mmap_flags(const VmaEntry *vma, bool has_fd)
 {
-	const uint64_t known = MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_NORESERVE | MAP_HUGETLB |
+	const uint64_t known = MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_NORESERVE | MAP_HUGETLB | MAP_DROPPABLE |
 			       (63UL << 26) /* MAP_HUGE_SHIFT */;
 	uint64_t flags = vma->flags & known;
 
@@ -225,8 +239,9 @@ static int queue_map(struct lending *lending, const VmaEntry *vma, uint64_t star
 		err = batch_room(lending->batch, 1, 0);
 	if (err)
 		return err;
+	/* Huge pages without a file have an offset, too: it shows in /proc/PID/maps. */
 	batch_must(lending->batch, "map memory", SYS_mmap, start, end - start, vma->prot, mmap_flags(vma, number >= 0),
-		   number, number >= 0 ? vma->pgoff + (start - vma->start) : 0);
+		   number, number >= 0 || vma->flags & MAP_HUGETLB ? vma->pgoff + (start - vma->start) : 0);
 	return 0;
 }
 
@@ -271,17 +286,19 @@ static int queue_mappings(struct lending *lending, const struct kept_range *kept
 
 /* --- pages and fields ------------------------------------------------------------------- */
 
+static int lend_pages(void *arg, struct batch *batch)
+{
+	struct lending *lending = arg;
+
+	courier_lend(lending->args->courier, batch, lending->args->image->pagemap.pages_fd);
+	return lending->n++;
+}
+
 static int fill_pages(struct lending *lending, const struct kept_range *kept)
 {
 	const struct mm_restore_args *args = lending->args;
-	int err, number = -1;
+	int err = batch_run(lending->batch);
 
-	if (args->image->pagemap.pages_fd >= 0)
-		err = lend(lending, args->image->pagemap.pages_fd, &number);
-	else
-		err = 0;
-	if (!err)
-		err = batch_run(lending->batch);
 	if (err)
 		return err;
 	return pages_restore(&(struct pages_restore_args){
@@ -289,9 +306,22 @@ static int fill_pages(struct lending *lending, const struct kept_range *kept)
 		.image = args->image,
 		.inherited = args->inherited,
 		.kept = args->inherited ? kept : NULL,
-		.pages_fd = { number },
+		.lend_pages = lend_pages,
+		.lend_arg = lending,
 		.stats = args->stats,
 	});
+}
+
+/* Relatives have them from their fork, as a rule. */
+static bool same_mm_fields(const MmEntry *a, const MmEntry *b)
+{
+	return a->mm_start_code == b->mm_start_code && a->mm_end_code == b->mm_end_code &&
+	       a->mm_start_data == b->mm_start_data && a->mm_end_data == b->mm_end_data &&
+	       a->mm_start_stack == b->mm_start_stack && a->mm_start_brk == b->mm_start_brk && a->mm_brk == b->mm_brk &&
+	       a->mm_arg_start == b->mm_arg_start && a->mm_arg_end == b->mm_arg_end &&
+	       a->mm_env_start == b->mm_env_start && a->mm_env_end == b->mm_env_end &&
+	       a->n_mm_saved_auxv == b->n_mm_saved_auxv &&
+	       !memcmp(a->mm_saved_auxv, b->mm_saved_auxv, a->n_mm_saved_auxv * sizeof(*a->mm_saved_auxv));
 }
 
 static int queue_mm_fields(struct lending *lending)
@@ -302,6 +332,8 @@ static int queue_mm_fields(struct lending *lending)
 	struct batch *batch = lending->batch;
 	int err, exe = -1;
 
+	if (args->inherited && args->exe_fd < 0 && same_mm_fields(mm, args->inherited->task->mm))
+		return 0;
 	if (args->exe_fd >= 0) {
 		err = lend(lending, args->exe_fd, &exe);
 		if (err)
@@ -329,9 +361,16 @@ static int queue_mm_fields(struct lending *lending)
 
 	batch_must(batch, "set the fields of its mm", SYS_prctl, PR_SET_MM, PR_SET_MM_MAP,
 		   batch_data(batch, &map, sizeof(map)).v, sizeof(map));
-	if (lending->n)
-		batch_must(batch, "close the files it mapped", SYS_close_range, 0, lending->n - 1, 0);
 	return 0;
+}
+
+static int queue_return(struct lending *lending)
+{
+	int err = lending->n ? batch_room(lending->batch, 1, 0) : 0;
+
+	if (!err && lending->n)
+		batch_must(lending->batch, "close the files it mapped", SYS_close_range, 0, lending->n - 1, 0);
+	return err;
 }
 
 int mm_restore(const struct mm_restore_args *args)
@@ -354,6 +393,8 @@ int mm_restore(const struct mm_restore_args *args)
 		err = fill_pages(&lending, kept);
 	if (!err)
 		err = queue_mm_fields(&lending);
+	if (!err)
+		err = queue_return(&lending);
 	if (!err)
 		err = batch_run(batch);
 	hash_free(&lending.numbers);
@@ -378,5 +419,7 @@ int mm_settle(struct remote_process *process, const MmEntry *mm)
 					   vma->end - vma->start, vma->status & VMA_LOCKED_ONFAULT ? MLOCK_ONFAULT : 0);
 		}
 	}
+	if (!err)
+		err = mm_lock_settle(mm, batch);
 	return err ? err : batch_run(batch);
 }

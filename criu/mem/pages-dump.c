@@ -194,13 +194,26 @@ static int dump_vma(struct pages_dump *dump, const struct vma *vma)
 	return err ?: flush(dump);
 }
 
+/* Its code is part of what the task relies on: restore compares it with that of its own kernel. */
+static int dump_vdso(struct pages_dump *dump, const struct vma *vma)
+{
+	int err;
+
+	dump->by_mem = dump->drop_zeros = false;
+	err = gather_run(dump, vma->entry->start, vma->entry->end);
+	return err ?: flush(dump);
+}
+
 static int dump_vmas(struct pages_dump *dump, const vma_list *vmas)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < vmas->n && !err; i++)
-		if (has_own_pages(&vmas->data[i]))
+	for (size_t i = 0; i < vmas->n && !err; i++) {
+		if (vmas->data[i].entry->status & VMA_AREA_VDSO)
+			err = dump_vdso(dump, &vmas->data[i]);
+		else if (has_own_pages(&vmas->data[i]))
 			err = dump_vma(dump, &vmas->data[i]);
+	}
 	return err;
 }
 

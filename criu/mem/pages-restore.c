@@ -65,6 +65,7 @@ struct pages_restore {
 	bool no_populate;    /* this kernel doesn't know MADV_POPULATE_WRITE */
 	int populate_op;     /* the first one of the batch; -1 */
 	struct chunk chunk;
+	int pages_number; /* the pages file in the puppet; -1: not lent yet */
 
 	const uint8_t *pages;		/* the image's pages file, once somebody needs it */
 	const uint8_t *inherited_pages; /* the relative's */
@@ -158,7 +159,11 @@ static int flush_chunk(struct pages_restore *restore)
 	if (!chunk->n)
 		return 0;
 	n_populate = count_populate(restore);
-	err = make_room(restore, n_populate + 1, iov_bytes);
+	err = make_room(restore, n_populate + 2, iov_bytes);
+	if (!err && restore->pages_number < 0) {
+		restore->pages_number = restore->args->lend_pages(restore->args->lend_arg, restore->batch);
+		err = restore->pages_number < 0 ? restore->pages_number : 0;
+	}
 	if (err)
 		return err;
 	for (size_t i = 0; i < chunk->n && n_populate; i++) {
@@ -170,7 +175,7 @@ static int flush_chunk(struct pages_restore *restore)
 			restore->populate_op = op;
 		n_populate--;
 	}
-	op = batch_add(restore->batch, SYS_preadv, restore->args->pages_fd.v,
+	op = batch_add(restore->batch, SYS_preadv, restore->pages_number,
 		       batch_data(restore->batch, chunk->runs, iov_bytes).v, chunk->n, chunk->file_offset, 0);
 	restore->expected[restore->n_expected++] = (struct expected){
 		.op = op,
@@ -469,6 +474,7 @@ int pages_restore(const struct pages_restore_args *args)
 	restore->args = args;
 	restore->batch = batch;
 	restore->populate_op = -1;
+	restore->pages_number = -1;
 	restore->cursor.map = pagemap;
 	if (args->inherited)
 		restore->inherited_cursor.map = &args->inherited->pagemap;

@@ -42,7 +42,7 @@ struct mm_image {
  *            NULL: its private mappings are fresh. With it, of each mapping only the
  *            range in @kept holds inherited pages.
  *
- * Writable mappings: the puppet itself reads the pages file, by batched preadv from @pages_fd;
+ * Writable mappings: the puppet itself reads the pages file, by batched preadv;
  * others through /proc/PID/mem. Inherited pages are compared image against
  * image and left alone (still shared, copy-on-write) when equal; pages the relative has and
  * this task has not are dropped with MADV_DONTNEED (anonymous) .
@@ -56,7 +56,9 @@ struct pages_restore_args {
 	const struct mm_image *image;
 	const struct mm_image *inherited;
 	const struct kept_range *kept; /* one per VmaEntry of image->task->mm; NULL without @inherited */
-	struct remote_fd pages_fd;     /* image->pagemap.pages_fd inside the puppet */
+	/* Queue what gives the puppet the pages file (one call), once it is needed: its number there, or -errno. */
+	int (*lend_pages)(void *arg, struct batch *batch);
+	void *lend_arg;
 	struct pages_stats *stats;
 };
 int must_check pages_restore(const struct pages_restore_args *args);
