@@ -33,6 +33,29 @@ static inline uint64_t signo_bit(int signo)
  */
 pid_t task_image_tid(const struct task_ctx *ctx, pid_t tid);
 
+/** task_extra_entry - what of a leader's image mainline does not know, made on first use. */
+TaskExtraEntry *task_extra_entry(struct model *model, TaskCoreEntry *tc);
+
+/**
+ * task_timer_resends - does restoring the timers of @tc bring back the pending @signal?
+ *
+ * A repeating timer counts what it misses while its signal is pending, which
+ * the kernel only does for a signal of its own making.
+ */
+bool task_timer_resends(const TaskCoreEntry *tc, const SiginfoEntry *signal);
+
+/** state_dump_stop - a stopped process's state, with the signal and whether its parent has seen the stop. */
+void state_dump_stop(const struct remote_process *process, struct model *model, TaskCoreEntry *tc);
+
+/** creds_entry_new - credentials as /proc/PID/status shows them; the securebits, which it does not show, are 0. */
+CredsEntry *creds_entry_new(struct model *model, const struct proc_status *status);
+
+/** creds_are_same - do two tasks have the same credentials, as far as /proc/PID/status shows them? */
+bool creds_are_same(const struct proc_status *a, const struct proc_status *b);
+
+/** creds_check - refuse an entry of an image that can't be what a kernel gave. */
+int must_check creds_check(const CredsEntry *creds);
+
 /** task_timers_entry - the timers of a leader's image, made on first use. */
 TaskTimersEntry *task_timers_entry(struct task_ctx *ctx);
 

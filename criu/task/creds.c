@@ -56,7 +56,7 @@ static void dump_caps(struct arena *arena, uint64_t caps, size_t *ret_n, uint32_
 	(*ret_words)[1] = (uint32_t)(caps >> 32);
 }
 
-static CredsEntry *new_entry(struct model *model, const struct proc_status *status)
+CredsEntry *creds_entry_new(struct model *model, const struct proc_status *status)
 {
 	CredsEntry *entry = model_new(model, CredsEntry, creds_entry__init);
 
@@ -74,10 +74,21 @@ static CredsEntry *new_entry(struct model *model, const struct proc_status *stat
 	dump_caps(model->arena, status->cap_prm, &entry->n_cap_prm, &entry->cap_prm);
 	dump_caps(model->arena, status->cap_eff, &entry->n_cap_eff, &entry->cap_eff);
 	dump_caps(model->arena, status->cap_bnd, &entry->n_cap_bnd, &entry->cap_bnd);
-	dump_caps(model->arena, status->cap_amb, &entry->n_cap_amb, &entry->cap_amb);
-	entry->has_no_new_privs = true;
+	/* Fields that older readers do not know are left out while they say nothing. */
+	if (status->cap_amb)
+		dump_caps(model->arena, status->cap_amb, &entry->n_cap_amb, &entry->cap_amb);
+	entry->has_no_new_privs = status->no_new_privs;
 	entry->no_new_privs = status->no_new_privs;
 	return entry;
+}
+
+bool creds_are_same(const struct proc_status *a, const struct proc_status *b)
+{
+	return !memcmp(a->uids, b->uids, sizeof(a->uids)) && !memcmp(a->gids, b->gids, sizeof(a->gids)) &&
+	       a->n_groups == b->n_groups &&
+	       (!a->n_groups || !memcmp(a->groups, b->groups, a->n_groups * sizeof(gid_t))) &&
+	       a->cap_inh == b->cap_inh && a->cap_prm == b->cap_prm && a->cap_eff == b->cap_eff &&
+	       a->cap_bnd == b->cap_bnd && a->cap_amb == b->cap_amb;
 }
 
 static int creds_dump(struct task_ctx *ctx, struct batch *batch, void *priv)
@@ -96,7 +107,7 @@ static int creds_dump(struct task_ctx *ctx, struct batch *batch, void *priv)
 	if (status.n_groups > GROUPS_MAX)
 		return fail(ENOTSUP, "The thread is in %zu groups, at most %d can be saved", status.n_groups,
 			    GROUPS_MAX);
-	entry = new_entry(ctx->model, &status);
+	entry = creds_entry_new(ctx->model, &status);
 	entry->secbits = (uint32_t)securebits;
 	ctx->core->thread_core->creds = entry;
 	return 0;
@@ -120,13 +131,10 @@ static struct caps wanted_caps(const CredsEntry *creds)
 	};
 }
 
-static int creds_validate(const struct task_ctx *ctx)
+int creds_check(const CredsEntry *creds)
 {
-	const CredsEntry *creds = ctx->core->thread_core->creds;
 	struct caps caps;
 
-	if (!creds)
-		return 0;
 	if (creds->n_cap_inh != CAP_WORDS || creds->n_cap_prm != CAP_WORDS || creds->n_cap_eff != CAP_WORDS ||
 	    creds->n_cap_bnd != CAP_WORDS || (creds->n_cap_amb && creds->n_cap_amb != CAP_WORDS))
 		return fail(EINVAL, "A set of capabilities has not %d words", CAP_WORDS);
@@ -142,6 +150,13 @@ static int creds_validate(const struct task_ctx *ctx)
 		return fail(ENOTSUP, "The thread is in %zu groups, at most %d can be restored", creds->n_groups,
 			    GROUPS_MAX);
 	return 0;
+}
+
+static int creds_validate(const struct task_ctx *ctx)
+{
+	const CredsEntry *creds = ctx->core->thread_core->creds;
+
+	return creds ? creds_check(creds) : 0;
 }
 
 /* What a puppet has and what it is to have. */

@@ -68,13 +68,20 @@ static bool is_ignored(const struct task_ctx *ctx, int signo)
 	return false;
 }
 
+/*
+ * As if it had stopped already, and its parent had not yet looked. Threads
+ * come before the leader, whose state is dumped before its pending signals.
+ */
 static void note_stop(struct task_ctx *ctx, int signo)
 {
-	TaskCoreEntry *tc = ctx->leader ? ctx->core->tc : ctx->image->core[0]->tc;
+	struct remote_process *process = ctx->thread->process;
 
-	tc->task_state = TASK_STATE_STOPPED;
-	tc->has_stop_signo = true;
-	tc->stop_signo = (uint32_t)signo;
+	if (process->state == REMOTE_STOPPED)
+		return;
+	process->state = REMOTE_STOPPED;
+	process->stop_signo = process->stat.exit_code = signo;
+	if (ctx->leader)
+		state_dump_stop(process, ctx->model, ctx->core->tc);
 }
 
 static int dump_queue(struct task_ctx *ctx, uint32_t flags, SignalQueueEntry **ret)
@@ -220,7 +227,8 @@ static void choose_end_signal(struct task_ctx *ctx)
 }
 
 /* @tid: 0 for the process's queue */
-static int settle_queue(struct batch *batch, const SignalQueueEntry *queue, pid_t pid, pid_t tid)
+static int settle_queue(struct batch *batch, const TaskCoreEntry *tc, const SignalQueueEntry *queue, pid_t pid,
+			pid_t tid)
 {
 	for (size_t i = 0; queue && i < queue->n_signals; i++) {
 		const SiginfoEntry *entry = queue->signals[i];
@@ -228,7 +236,7 @@ static int settle_queue(struct batch *batch, const SignalQueueEntry *queue, pid_
 		struct remote_addr info;
 		int err;
 
-		if (signo == SIGKILL || signo == SIGSTOP)
+		if (signo == SIGKILL || signo == SIGSTOP || task_timer_resends(tc, entry))
 			continue;
 		err = batch_room(batch, 1, SIGINFO_BYTES);
 		if (err)
@@ -244,17 +252,18 @@ static int settle_queue(struct batch *batch, const SignalQueueEntry *queue, pid_
 
 static int pending_settle(struct task_ctx *ctx, struct batch *batch)
 {
+	const TaskCoreEntry *tc = ctx->image->core[0]->tc;
 	pid_t pid = (pid_t)ctx->image->pstree->pid;
 	int err;
 
 	choose_end_signal(ctx);
 	err = clear_queues(ctx, batch);
 	if (!err)
-		err = settle_queue(batch, ctx->core->thread_core->signals_p, pid,
+		err = settle_queue(batch, tc, ctx->core->thread_core->signals_p, pid,
 				   task_image_tid(ctx, ctx->thread->tid));
 	if (err || !ctx->leader)
 		return err;
-	return settle_queue(batch, ctx->core->tc->signals_s, pid, 0);
+	return settle_queue(batch, tc, tc->signals_s, pid, 0);
 }
 
 const struct task_attr task_pending = {

@@ -1,8 +1,8 @@
 /*
- * What prctl(2) and membarrier(2) set.
+ * What prctl(2) and membarrier(2) set, and what goes into a core file.
  *
  * Of the process: whether it is dumpable, a reaper of orphans, without
- * transparent huge pages; which kinds of expedited memory barriers it has
+ * transparent huge pages; its core dump filter, seen and set from outside; which kinds of expedited memory barriers it has
  * registered for. Of a thread: the signal at its parent's death, the slack of
  * its timers (see sched.c). Only the task itself can see and set them.
  *
@@ -17,7 +17,9 @@
  */
 #include "task/attrs.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -36,10 +38,55 @@
 
 #define DUMPABLE_USER 1 /* SUID_DUMP_USER; the other value prctl takes is 0 */
 
+#define COREDUMP_FILTER_DEFAULT 0x33U /* core(5), unless the kernel's command line says otherwise */
+
 /* --- of the address space ------------------------------------------------------- */
 
+static int read_coredump_filter(pid_t pid, uint32_t *ret)
+{
+	auto_free char *text = NULL;
+	char *end;
+	int err = proc_read_file(pid, "coredump_filter", &text, NULL);
+
+	if (err)
+		return err;
+	*ret = (uint32_t)strtoul(text, &end, 16);
+	if (end == text)
+		return fail(EINVAL, "malformed /proc/%d/coredump_filter: %s", pid, text);
+	return 0;
+}
+
+static int dump_coredump_filter(struct task_ctx *ctx)
+{
+	uint32_t filter;
+	int err = read_coredump_filter(ctx->thread->process->pid, &filter);
+
+	if (err || filter == COREDUMP_FILTER_DEFAULT)
+		return err;
+	task_extra_entry(ctx->model, ctx->core->tc)->has_coredump_filter = true;
+	ctx->core->tc->extra->coredump_filter = filter;
+	return 0;
+}
+
+/* A forked puppet has its parent's. */
+static int restore_coredump_filter(const struct task_ctx *ctx)
+{
+	const TaskExtraEntry *extra = ctx->core->tc->extra;
+	uint32_t now, wanted = extra && extra->has_coredump_filter ? extra->coredump_filter : COREDUMP_FILTER_DEFAULT;
+	pid_t pid = ctx->thread->process->pid;
+	auto_fd int fd = -1;
+	int err = read_coredump_filter(pid, &now);
+
+	if (err || now == wanted)
+		return err;
+	fd = proc_open(pid, "coredump_filter", O_WRONLY);
+	if (fd < 0)
+		return fail(-fd, "Cannot open the core dump filter");
+	return dprintf(fd, "%#x", wanted) < 0 ? fail_errno("Cannot set the core dump filter to %#x", wanted) : 0;
+}
+
 struct mm_flags_priv {
-	int thp_op, membarrier_op;
+	int thp_op, membarrier_op, brk_op;
 };
 
 static int mm_flags_queue(struct task_ctx *ctx, struct batch *batch, void **ret_priv)
@@ -50,6 +97,8 @@ static int mm_flags_queue(struct task_ctx *ctx, struct batch *batch, void **ret_
 		return 0;
 	priv = arena_new_of(ctx->model->arena, struct mm_flags_priv);
 	priv->thp_op = batch_add(batch, __NR_prctl, PR_GET_THP_DISABLE);
+	/* The end of the heap to the byte: brk(0) answers it and changes nothing. */
+	priv->brk_op = batch_add(batch, __NR_brk, 0);
 	if (ctx->features->membarrier_get)
 		priv->membarrier_op = batch_add(batch, __NR_membarrier, MEMBARRIER_GET_REGISTRATIONS);
 	else
@@ -64,18 +113,22 @@ static int mm_flags_dump(struct task_ctx *ctx, struct batch *batch, void *priv_a
 	TaskCoreEntry *tc = ctx->core->tc;
 	MmEntry *mm = ctx->image->mm;
 	long value;
+	int err;
 
 	if (!ctx->leader)
 		return 0;
 	value = batch_ret(batch, priv->thp_op);
+	if (mm)
+		mm->mm_brk = batch_ret(batch, priv->brk_op);
 	if (value > 0 && mm) {
 		mm->has_thp_disabled = true;
 		mm->thp_disabled = true;
 		if (value != THP_DISABLED_ENTIRELY)
 			pr_warn("Huge pages are disabled with flags %#lx; they will be disabled entirely", value);
 	}
-	if (priv->membarrier_op < 0)
-		return 0;
+	err = dump_coredump_filter(ctx);
+	if (err || priv->membarrier_op < 0)
+		return err;
 	value = batch_ret(batch, priv->membarrier_op);
 	if (value < 0)
 		return fail((int)-value, "Cannot read the registrations for memory barriers");
@@ -102,7 +155,9 @@ static int mm_flags_restore(struct task_ctx *ctx, struct batch *batch)
 
 	if (!ctx->leader)
 		return 0;
-	err = batch_room(batch, 1 + 32, 0);
+	err = restore_coredump_filter(ctx);
+	if (!err)
+		err = batch_room(batch, 1 + 32, 0);
 	if (err)
 		return err;
 	if (mm)
@@ -115,7 +170,7 @@ static int mm_flags_restore(struct task_ctx *ctx, struct batch *batch)
 }
 
 const struct task_attr task_mm_flags = {
-	.name = "huge pages and memory barriers",
+	.name = "heap end, huge pages and memory barriers",
 	.queue = mm_flags_queue,
 	.dump = mm_flags_dump,
 	.validate = mm_flags_validate,

@@ -4,8 +4,9 @@
  * What the kernel keeps: per thread the mode, and a chain of filters that grows
  * at one end and is shared by threads and children. Modes and filters are seen
  * from outside, oldest first, but not which filters are one and the same:
- * chains that are equal from the oldest filter on are written once, and every
- * thread installs its own copy.
+ * chains that are equal from the oldest filter on are written once. If all
+ * threads of a process have the same chain, the leader installs it for all, so
+ * that it may add to it for all later (TSYNC); else every thread its own copy.
  *
  * Installed late but before credentials change, as that takes privileges. The
  * tracer has filters suspended, so the calls that follow still run.
@@ -206,7 +207,24 @@ static int seccomp_validate(const struct task_ctx *ctx)
 	return n < 0 ? n : 0;
 }
 
-static int settle_filter(struct batch *batch, const SeccompFilter *filter)
+/* Also no_new_privs must be alike, for the kernel hands on the leader's together with the filters. */
+static bool all_threads_alike(const struct task_image *image)
+{
+	const ThreadCoreEntry *leader = image->core[0]->thread_core;
+
+	if (!leader->creds || image->n_core < 2)
+		return false;
+	for (size_t i = 0; i < image->n_core; i++) {
+		const ThreadCoreEntry *thread = image->core[i]->thread_core;
+
+		if (thread->seccomp_mode != SECCOMP_MODE__filter || thread->seccomp_filter != leader->seccomp_filter ||
+		    !thread->creds || thread->creds->no_new_privs != leader->creds->no_new_privs)
+			return false;
+	}
+	return true;
+}
+
+static int settle_filter(struct batch *batch, const SeccompFilter *filter, uint32_t more_flags)
 {
 	struct sock_fprog program = { .len = (unsigned short)(filter->filter.len / sizeof(struct sock_filter)) };
 	int err = batch_room(batch, 1, filter->filter.len + sizeof(program) + 16);
@@ -214,7 +232,7 @@ static int settle_filter(struct batch *batch, const SeccompFilter *filter)
 	if (err)
 		return err;
 	program.filter = (void *)batch_data(batch, filter->filter.data, filter->filter.len).v;
-	batch_must(batch, "install a seccomp filter", __NR_seccomp, SECCOMP_SET_MODE_FILTER, filter->flags,
+	batch_must(batch, "install a seccomp filter", __NR_seccomp, SECCOMP_SET_MODE_FILTER, filter->flags | more_flags,
 		   batch_data(batch, &program, sizeof(program)).v);
 	return 0;
 }
@@ -225,6 +243,7 @@ static int seccomp_settle(struct task_ctx *ctx, struct batch *batch)
 	const SeccompEntry *all = ctx->model->seccomp;
 	uint32_t chain[CHAIN_MAX];
 	int n, err = 0;
+	bool for_all;
 
 	if (!thread_core->has_seccomp_mode || thread_core->seccomp_mode == SECCOMP_MODE__disabled)
 		return 0;
@@ -238,9 +257,12 @@ static int seccomp_settle(struct task_ctx *ctx, struct batch *batch)
 			batch_must(batch, "enter strict seccomp mode", __NR_seccomp, SECCOMP_SET_MODE_STRICT);
 		return err;
 	}
+	for_all = all_threads_alike(ctx->image);
+	if (for_all && !ctx->leader)
+		return 0;
 	n = collect_chain(all, thread_core->seccomp_filter, chain);
 	while (!err && n-- > 0)
-		err = settle_filter(batch, all->seccomp_filters[chain[n]]);
+		err = settle_filter(batch, all->seccomp_filters[chain[n]], for_all ? SECCOMP_FILTER_FLAG_TSYNC : 0);
 	return err;
 }
 

@@ -1,10 +1,17 @@
 /*
  * What a process is called and how it stands.
  *
- * What the kernel keeps: state, exit code, flags and name; the execution
- * domain (personality) of each thread. All is seen from outside; name and
- * domain are set by the thread itself. The umask belongs to the file system
+ * What the kernel keeps: state, exit code, flags and name; the signal its
+ * parent gets at its end; the execution domain (personality) of each thread.
+ * All is seen from outside; name and domain are set by the thread itself, the
+ * exit signal by whoever forks it. The umask belongs to the file system
  * part of a task, which other threads and processes may share.
+ *
+ * Of a stopped process the kernel keeps the stop signal until the parent has
+ * waited for it: then the exit code in /proc/PID/stat is 0 (older kernels
+ * never show it; the stop is then taken for seen). Of a zombie it still keeps
+ * credentials, which wait() reports. They are saved if they differ from its
+ * parent's.
  *
  * Lost: execution domains of threads that differ from the leader's (images
  * hold one for the process). The domain is set late, because
@@ -12,6 +19,7 @@
  */
 #include "task/attrs.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -52,6 +60,33 @@ static int read_personality(pid_t pid, uint32_t *ret)
 	return 0;
 }
 
+TaskExtraEntry *task_extra_entry(struct model *model, TaskCoreEntry *tc)
+{
+	if (!tc->extra)
+		tc->extra = model_new(model, TaskExtraEntry, task_extra_entry__init);
+	return tc->extra;
+}
+
+/* The root's was chosen by a parent that is not restored. */
+static void dump_exit_signal(const struct remote_process *process, struct model *model, TaskCoreEntry *tc)
+{
+	if (!process->parent || process->stat.exit_signal == SIGCHLD)
+		return;
+	task_extra_entry(model, tc)->has_exit_signal = true;
+	tc->extra->exit_signal = (uint32_t)process->stat.exit_signal;
+}
+
+void state_dump_stop(const struct remote_process *process, struct model *model, TaskCoreEntry *tc)
+{
+	tc->task_state = TASK_STATE_STOPPED;
+	tc->has_stop_signo = true;
+	tc->stop_signo = (uint32_t)process->stop_signo;
+	if (process->stat.exit_code)
+		return;
+	task_extra_entry(model, tc)->has_stop_seen = true;
+	tc->extra->stop_seen = true;
+}
+
 static int state_dump(struct task_ctx *ctx, struct batch *batch, void *priv)
 {
 	const struct remote_process *process = ctx->thread->process;
@@ -71,12 +106,20 @@ static int state_dump(struct task_ctx *ctx, struct batch *batch, void *priv)
 	core->tc->comm = core->thread_core->comm;
 	core->tc->flags = stat.flags;
 	core->tc->task_state = TASK_STATE_ALIVE;
-	if (process->state == REMOTE_STOPPED) {
-		core->tc->task_state = TASK_STATE_STOPPED;
-		core->tc->has_stop_signo = true;
-		core->tc->stop_signo = (uint32_t)process->stop_signo;
-	}
+	dump_exit_signal(process, ctx->model, core->tc);
+	if (process->state == REMOTE_STOPPED)
+		state_dump_stop(process, ctx->model, core->tc);
 	return 0;
+}
+
+static int dump_zombie_creds(const struct remote_process *process, struct model *model, TaskCoreEntry *tc)
+{
+	cleanup_with(proc_status_free) struct proc_status status = { 0 };
+	int err = proc_read_status(process->pid, 0, &status);
+
+	if (!err && process->parent && !creds_are_same(&status, &process->parent->status))
+		task_extra_entry(model, tc)->creds = creds_entry_new(model, &status);
+	return err;
 }
 
 int task_dump_zombie(struct remote_process *process, struct model *model, struct task_image *image)
@@ -87,6 +130,7 @@ int task_dump_zombie(struct remote_process *process, struct model *model, struct
 
 	if (err)
 		return err;
+	process->stat = stat;
 	core->mtype = ARCH_MTYPE;
 	core->tc = model_new(model, TaskCoreEntry, task_core_entry__init);
 	core->tc->task_state = TASK_STATE_DEAD;
@@ -97,7 +141,8 @@ int task_dump_zombie(struct remote_process *process, struct model *model, struct
 		image->core = arena_array(model->arena, CoreEntry *, 1);
 	image->core[0] = core;
 	image->n_core = 1;
-	return 0;
+	dump_exit_signal(process, model, core->tc);
+	return dump_zombie_creds(process, model, core->tc);
 }
 
 static int state_validate(const struct task_ctx *ctx)
@@ -134,6 +179,25 @@ static int state_restore(struct task_ctx *ctx, struct batch *batch)
 	strncpy(name, comm, sizeof(name) - 1);
 	batch_must(batch, "set the thread's name", __NR_prctl, PR_SET_NAME, batch_data(batch, name, sizeof(name)).v);
 	return 0;
+}
+
+int task_restore_zombie(struct task_ctx *ctx, CredsEntry *creds)
+{
+	ThreadCoreEntry thread_core = THREAD_CORE_ENTRY__INIT;
+	CoreEntry core = CORE_ENTRY__INIT;
+	struct task_ctx zombie = *ctx;
+	cleanup_with(batch_freep) struct batch *batch = NULL;
+	int err = batch_new(ctx->thread, &batch);
+
+	thread_core.comm = ctx->core->tc->comm;
+	thread_core.creds = creds;
+	core.thread_core = &thread_core;
+	zombie.core = &core;
+	if (!err)
+		err = state_restore(&zombie, batch);
+	if (!err)
+		err = task_creds.settle(&zombie, batch);
+	return err ? err : batch_run(batch);
 }
 
 static int state_settle(struct task_ctx *ctx, struct batch *batch)

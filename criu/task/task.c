@@ -1,5 +1,7 @@
 #include "task/attrs.h"
 
+#include <signal.h>
+
 #include "arch.h"
 #include "util/log.h"
 
@@ -59,16 +61,16 @@ typedef int (*run_step)(struct run *run);
  * What was begun is ended also after an error: a thread must not be left
  * running calls of ours.
  */
-static int run_some(struct task_ctx *ctxs, size_t n, run_step begin, run_step end)
+static int run_some(struct task_ctx *const *ctxs, size_t n, run_step begin, run_step end)
 {
 	struct run runs[THREADS_AT_A_TIME] = { 0 };
 	size_t begun = 0;
 	int err = 0;
 
 	for (; !err && begun < n; begun++) {
-		LOG_SCOPE("thread", ctxs[begun].thread->tid);
-		runs[begun].ctx = &ctxs[begun];
-		err = batch_new(ctxs[begun].thread, &runs[begun].batch);
+		LOG_SCOPE("thread", ctxs[begun]->thread->tid);
+		runs[begun].ctx = ctxs[begun];
+		err = batch_new(ctxs[begun]->thread, &runs[begun].batch);
 		if (!err)
 			err = begin(&runs[begun]);
 		if (!err)
@@ -77,7 +79,7 @@ static int run_some(struct task_ctx *ctxs, size_t n, run_step begin, run_step en
 			batch_freep(&runs[begun].batch);
 	}
 	for (size_t i = 0; i < begun; i++) {
-		LOG_SCOPE("thread", ctxs[i].thread->tid);
+		LOG_SCOPE("thread", ctxs[i]->thread->tid);
 		int end_err = runs[i].batch ? batch_wait(runs[i].batch) : 0;
 
 		if (!end_err && !err && end)
@@ -88,14 +90,30 @@ static int run_some(struct task_ctx *ctxs, size_t n, run_step begin, run_step en
 	return err;
 }
 
-/* The leader last and alone: it sets what is kept once per process. */
-static int run_threads(struct task_ctx *ctxs, size_t n, run_step begin, run_step end)
+/* Leaders, or all others, of the given threads. */
+static int run_those(struct task_ctx *ctxs, size_t n, bool leaders, run_step begin, run_step end)
 {
+	struct task_ctx *some[THREADS_AT_A_TIME];
+	size_t n_some = 0;
 	int err = 0;
 
-	for (size_t done = 1; !err && done < n; done += THREADS_AT_A_TIME)
-		err = run_some(ctxs + done, min_u64(n - done, THREADS_AT_A_TIME), begin, end);
-	return err ? err : run_some(ctxs, 1, begin, end);
+	for (size_t i = 0; !err && i < n; i++) {
+		if (ctxs[i].leader == leaders)
+			some[n_some++] = &ctxs[i];
+		if (n_some < THREADS_AT_A_TIME)
+			continue;
+		err = run_some(some, n_some, begin, end);
+		n_some = 0;
+	}
+	return err ? err : run_some(some, n_some, begin, end);
+}
+
+/* Leaders last: what is kept once per process must not be reset by another thread's credentials. */
+static int run_threads(struct task_ctx *ctxs, size_t n, run_step begin, run_step end)
+{
+	int err = run_those(ctxs, n, false, begin, end);
+
+	return err ? err : run_those(ctxs, n, true, begin, end);
 }
 
 static int dump_begin(struct run *run)
@@ -129,10 +147,23 @@ int task_dump(struct task_ctx *ctxs, size_t n)
 	return run_threads(ctxs, n, dump_begin, dump_end);
 }
 
+static int validate_extra(const TaskExtraEntry *extra)
+{
+	if (extra->exit_signal >= _NSIG)
+		return fail(EINVAL, "Bad exit signal %u", extra->exit_signal);
+	return extra->creds ? creds_check(extra->creds) : 0;
+}
+
 int task_validate(const struct task_ctx *ctx)
 {
 	if (ctx->leader && !ctx->core->tc)
 		return fail(EINVAL, "The image of a process lacks its task part");
+	if (ctx->leader && ctx->core->tc->extra) {
+		int err = validate_extra(ctx->core->tc->extra);
+
+		if (err)
+			return err;
+	}
 	if (ctx->leader && ctx->core->tc->task_state == TASK_STATE_DEAD)
 		return 0;
 	if (!ctx->core->thread_core)

@@ -63,20 +63,26 @@ extern const size_t task_attrs_len;
 int must_check task_plan(struct task_ctx *ctx, struct refusals *refusals);
 
 /**
- * task_dump - fill the core of every live thread of a process
- * @ctxs: one per thread, the leader first; for it also core->tc is filled; image->ids is left to the caller
+ * task_dump - fill the core of all given threads, of one process or of several
+ * @ctxs: one per thread; a leader's core->tc is filled too; image->ids is left to the caller
  *
  * One batch a thread, several threads at a time, plus what can be read from outside.
  */
 int must_check task_dump(struct task_ctx *ctxs, size_t n);
 
-/** task_dump_zombie - core of a process that has exited: state, exit code, comm. */
+/** task_dump_zombie - core of a process that has exited: state, exit code, comm, credentials. */
 int must_check task_dump_zombie(struct remote_process *process, struct model *model, struct task_image *image);
+
+/**
+ * task_restore_zombie - name and credentials for a puppet that is about to exit; queues and runs
+ * @creds: NULL: as they are
+ */
+int must_check task_restore_zombie(struct task_ctx *ctx, CredsEntry *creds);
 
 /** task_validate - refuse images whose values can't be what a kernel gave. */
 int must_check task_validate(const struct task_ctx *ctx);
 
-/** task_restore, task_settle - queue and run the calls of a puppet's threads, the leader's last. */
+/** task_restore, task_settle - queue and run the calls of puppets' threads, leaders last. */
 int must_check task_restore(struct task_ctx *ctxs, size_t n);
 int must_check task_settle(struct task_ctx *ctxs, size_t n);
 

@@ -115,6 +115,8 @@ static CoreEntry *new_core(struct model *model)
 	tc->rlimits = rlimits;
 	add_registers(model, core);
 	add_creds(model, core->thread_core);
+	tc->extra = model_new(model, TaskExtraEntry, task_extra_entry__init);
+	tc->extra->creds = core->thread_core->creds;
 	add_timers(model, tc);
 	add_signals(model, tc);
 	add_filters(model, core->thread_core);
@@ -137,6 +139,8 @@ static void test_task_part(const struct task_ctx *ctx)
 	REFUSES(ctx, tc->task_state, 6, -EINVAL);
 	REFUSES(ctx, tc->comm, (char *)"sixteen letters.", -EINVAL);
 	REFUSES(ctx, tc->personality, UINT32_MAX, -EINVAL);
+	REFUSES(ctx, tc->extra->exit_signal, 65, -EINVAL);
+	REFUSES(ctx, tc->extra->creds->n_cap_prm, 1, -EINVAL);
 	REFUSES(ctx, tc->n_sigactions, N_SIGACTIONS - 1, -EINVAL);
 	REFUSES(ctx, tc->sigactions[5]->compat_sigaction, true, -ENOTSUP);
 	REFUSES(ctx, tc->membarrier_registration_mask, 1, -ENOTSUP);

@@ -11,6 +11,12 @@
  * credentials are dropped (alarm clocks need CAP_WAKE_ALARM), once all threads
  * exist that they may notify.
  *
+ * While the signal of a repeating timer is pending the kernel counts further
+ * expirations, but only for a signal that it has queued itself. So such a
+ * signal is not queued again; the timer is started such that it has just
+ * expired, on clocks that allow it in its old rhythm (CLOCK_REALTIME: in a
+ * new one).
+ *
  * Lost: the overrun count that the program has not asked for yet. Refused:
  * clocks of another process or of one of several threads, and clocks that are
  * devices.
@@ -44,6 +50,7 @@
 #define USEC_PER_SEC   1000000UL
 #define TIMERS_AT_ONCE 64
 #define SKIP_MAX       (1 << 20)
+#define RESEND_MAX_SEC (1UL << 32) /* so that nanoseconds fit into 64 bits */
 
 /* struct sigevent, timespec and itimerspec of the kernel */
 struct kernel_sigevent {
@@ -302,25 +309,106 @@ static int create_by_counting(struct batch *batch, PosixTimerEntry **timers, siz
 	return 0;
 }
 
-static int start_posix_timers(struct batch *batch, PosixTimerEntry **timers, size_t n)
+static int64_t interval_ns(const PosixTimerEntry *timer)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct kernel_itimerspec spec = {
-			.interval_sec = (int64_t)timers[i]->isec,
-			.interval_nsec = (int64_t)timers[i]->insec,
-			.value_sec = (int64_t)timers[i]->vsec,
-			.value_nsec = (int64_t)timers[i]->vnsec,
-		};
-		int err;
+	return (int64_t)(timer->isec * NSEC_PER_SEC + timer->insec);
+}
 
-		if (!spec.value_sec && !spec.value_nsec)
-			continue;
-		err = batch_room(batch, 1, sizeof(spec));
-		if (err)
-			return err;
-		batch_must(batch, "start a timer", __NR_timer_settime, timers[i]->it_id, 0,
-			   batch_data(batch, &spec, sizeof(spec)).v);
+static int64_t remaining_ns(const PosixTimerEntry *timer)
+{
+	return (int64_t)(timer->vsec * NSEC_PER_SEC + timer->vnsec);
+}
+
+/* Can it be started such that it has just expired and goes on as before? */
+static bool can_resend(const PosixTimerEntry *timer)
+{
+	switch ((int32_t)timer->clock_id) {
+	case CLOCK_REALTIME:
+	case CLOCK_MONOTONIC:
+	case CLOCK_BOOTTIME:
+	case CLOCK_TAI:
+		return timer->isec < RESEND_MAX_SEC && timer->vsec < RESEND_MAX_SEC && remaining_ns(timer) > 0 &&
+		       remaining_ns(timer) <= interval_ns(timer);
+	default:
+		return false;
 	}
+}
+
+static bool is_from(const PosixTimerEntry *timer, const SiginfoEntry *signal)
+{
+	siginfo_t info;
+
+	memcpy(&info, signal->siginfo.data, sizeof(info));
+	return info.si_code == SI_TIMER && info.si_timerid == (int)timer->it_id &&
+	       info.si_signo == (int)timer->si_signo;
+}
+
+bool task_timer_resends(const TaskCoreEntry *tc, const SiginfoEntry *signal)
+{
+	const TaskTimersEntry *timers = tc->timers;
+
+	for (size_t i = 0; timers && i < timers->n_posix; i++)
+		if (is_from(timers->posix[i], signal))
+			return can_resend(timers->posix[i]);
+	return false;
+}
+
+static bool is_queued(const PosixTimerEntry *timer, const SignalQueueEntry *queue)
+{
+	for (size_t i = 0; queue && i < queue->n_signals; i++)
+		if (is_from(timer, queue->signals[i]))
+			return true;
+	return false;
+}
+
+static bool is_pending(const PosixTimerEntry *timer, const struct task_image *image)
+{
+	bool pending = is_queued(timer, image->core[0]->tc->signals_s);
+
+	for (size_t i = 0; !pending && i < image->n_core; i++)
+		pending = is_queued(timer, image->core[i]->thread_core->signals_p);
+	return pending;
+}
+
+/* Return: flags for timer_settime(2). */
+static int just_expired(const PosixTimerEntry *timer, struct kernel_itimerspec *spec)
+{
+	struct timespec now;
+	int64_t ns;
+
+	/* Set to a point in time it would follow the clock when that is set. */
+	if (timer->clock_id == CLOCK_REALTIME) {
+		spec->value_sec = 0;
+		spec->value_nsec = 1;
+		return 0;
+	}
+	clock_gettime((clockid_t)timer->clock_id, &now);
+	ns = now.tv_sec * (int64_t)NSEC_PER_SEC + now.tv_nsec + remaining_ns(timer) - interval_ns(timer);
+	ns = ns > 0 ? ns : 1;
+	spec->value_sec = ns / (int64_t)NSEC_PER_SEC;
+	spec->value_nsec = ns % (int64_t)NSEC_PER_SEC;
+	return TIMER_ABSTIME;
+}
+
+static int start_posix_timer(struct task_ctx *ctx, struct batch *batch, const PosixTimerEntry *timer)
+{
+	struct kernel_itimerspec spec = {
+		.interval_sec = (int64_t)timer->isec,
+		.interval_nsec = (int64_t)timer->insec,
+		.value_sec = (int64_t)timer->vsec,
+		.value_nsec = (int64_t)timer->vnsec,
+	};
+	int flags = 0, err;
+
+	if (!spec.value_sec && !spec.value_nsec)
+		return 0;
+	if (can_resend(timer) && is_pending(timer, ctx->image))
+		flags = just_expired(timer, &spec);
+	err = batch_room(batch, 1, sizeof(spec));
+	if (err)
+		return err;
+	batch_must(batch, "start a timer", __NR_timer_settime, timer->it_id, flags,
+		   batch_data(batch, &spec, sizeof(spec)).v);
 	return 0;
 }
 
@@ -339,7 +427,9 @@ static int posix_timers_settle(struct task_ctx *ctx, struct batch *batch)
 		err = create_with_ids(batch, sorted, timers->n_posix);
 	else
 		err = create_by_counting(batch, sorted, timers->n_posix);
-	return err ? err : start_posix_timers(batch, sorted, timers->n_posix);
+	for (size_t i = 0; !err && i < timers->n_posix; i++)
+		err = start_posix_timer(ctx, batch, sorted[i]);
+	return err;
 }
 
 const struct task_attr task_posix_timers = {
