@@ -3,8 +3,9 @@
  *
  * The kernel keeps: a 64-bit counter, the semaphore mode, status flags. fdinfo
  * shows the counter in hexadecimal and, since 6.5, the mode; reading the
- * descriptor would reset it. Nothing is lost. The image has no field for the
- * mode: it takes bit 0 of the flags, EFD_SEMAPHORE's own value, which O_RDWR leaves free.
+ * descriptor would reset it. Lost: the mode, where it is not shown. The image
+ * has no field for the mode: it takes bit 0 of the flags, EFD_SEMAPHORE's own
+ * value, which O_RDWR leaves free.
  */
 #include <inttypes.h>
 #include <string.h>

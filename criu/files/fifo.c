@@ -31,7 +31,9 @@ static int fifo_plan(struct files_dump *ctx, struct file_desc *desc)
 	fifo->has_regf_id = true;
 	fifo->regf_id = reg->id;
 	ret = reg_add_desc(ctx, desc, reg);
-	return ret ? ret : pipe_data_plan(ctx, desc, fifo->pipe_id, true);
+	if (!ret)
+		pipe_data_plan(ctx, desc, fifo->pipe_id, true);
+	return ret;
 }
 
 static int fifo_dump(struct files_dump *ctx, struct file_desc *desc)

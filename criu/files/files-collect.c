@@ -46,11 +46,14 @@ static const struct file_kind *match_kind(const struct file_desc *desc)
 	return NULL;
 }
 
-static void queue_content(struct files_dump *ctx, const struct file_kind *kind, struct file_desc *desc)
+/* A kind that has no content for this one has closed the duplicate. */
+static void keep_pending(struct files_dump *ctx, const struct file_kind *kind, struct file_desc *desc)
 {
 	struct file_desc *kept;
 
-	if (!kind->dump || desc->fd < 0)
+	if (!kind->dump && desc->fd >= 0)
+		close(take_fd(&desc->fd));
+	if (!kind->resolve && desc->fd < 0)
 		return;
 	kept = xalloc(sizeof(*kept));
 	*kept = *desc;
@@ -82,7 +85,7 @@ static int plan_desc(struct files_dump *ctx, struct file_desc *desc)
 	desc->entry = model_add_file(ctx->model, kind->type);
 	ret = kind->plan(ctx, desc);
 	if (!ret && ctx->refusals->n == refused)
-		queue_content(ctx, kind, desc);
+		keep_pending(ctx, kind, desc);
 	return ret;
 }
 
@@ -150,7 +153,6 @@ static int collect_fd(struct files_dump *ctx, struct remote_process *process, in
 
 int files_collect(struct files_dump *ctx, struct remote_process *process, uint32_t files_id)
 {
-	LOG_SCOPE("task", process->pid);
 	struct fdtable_image table = { .files_id = files_id };
 	fd_list fds = { 0 };
 	int ret;
@@ -167,6 +169,26 @@ int files_collect(struct files_dump *ctx, struct remote_process *process, uint32
 	if (!ret)
 		VEC_PUSH(&ctx->model->fdtables, table);
 	return ret;
+}
+
+int files_resolve(struct files_dump *ctx)
+{
+	struct files_dump_state *state = files_dump_state(ctx);
+
+	for (size_t i = 0; i < state->pending.n; i++) {
+		struct file_desc *desc = state->pending.data[i];
+		const struct file_kind *kind = file_kind_of(desc->entry->type);
+		int ret;
+
+		if (!kind->resolve)
+			continue;
+		LOG_SCOPE("task", desc->pid);
+		LOG_SCOPE("fd", desc->target_fd);
+		ret = kind->resolve(ctx, desc);
+		if (ret)
+			return ret;
+	}
+	return 0;
 }
 
 /* --- files that are mapped, run or stood in ----------------------------------------- */
@@ -242,7 +264,6 @@ static int open_entry(struct files_dump *ctx, struct reg_source *source, FileEnt
 
 int files_collect_path(struct files_dump *ctx, struct remote_process *process, const char *name, uint32_t *ret_id)
 {
-	LOG_SCOPE("task", process->pid);
 	auto_fd int fd = -1;
 	auto_free char *link = NULL;
 	struct reg_source source = { 0 };
@@ -299,7 +320,6 @@ int files_collect_vma(struct files_dump *ctx, struct remote_process *process, st
 	    (vma->inode->kind != INODE_FILE && vma->inode->kind != INODE_MEMFD && vma->inode->kind != INODE_OTHER))
 		return 0;
 
-	LOG_SCOPE("task", process->pid);
 	LOG_SCOPE_HEX("mapping", vma->entry->start);
 	if (vma->inode->kind == INODE_MEMFD) {
 		entry = memfd_entry(ctx, vma, flags);
@@ -332,6 +352,8 @@ int files_dump(struct files_dump *ctx)
 		struct file_desc *desc = state->pending.data[i];
 		int ret;
 
+		if (desc->fd < 0)
+			continue;
 		LOG_SCOPE("task", desc->pid);
 		LOG_SCOPE("fd", desc->target_fd);
 		ret = file_kind_of(desc->entry->type)->dump(ctx, desc);
@@ -353,7 +375,8 @@ void files_dump_free(struct files_dump *ctx)
 		free(state->pending.data[i]);
 	}
 	VEC_FREE(&state->pending);
-	hash_free(&state->descs);
+	VEC_FREE(&state->all_groups);
+	hash_free(&state->groups);
 	hash_free(&state->twins);
 	hash_free(&state->opened);
 	hash_free(&state->pipes);

@@ -17,7 +17,13 @@
 #include "kernel/proc-scan.h"
 #include "kernel/syscalls.h"
 
-#define KCMP_FILE 0
+#define KCMP_FILE      0
+#define KCMP_EPOLL_TFD 7
+
+/* struct kcmp_epoll_slot of linux/kcmp.h */
+struct epoll_slot {
+	uint32_t efd, tfd, toff;
+};
 
 int file_desc_read(struct remote_process *process, int fd, struct file_desc *ret)
 {
@@ -96,11 +102,29 @@ static uint64_t object_number(const struct file_desc *desc)
 	return desc->st.st_ino;
 }
 
+static struct desc_group *group_of(struct files_dump *ctx, dev_t dev, uint64_t number)
+{
+	struct files_dump_state *state = files_dump_state(ctx);
+	struct desc_group *group = hash_get(&state->groups, dev, number);
+
+	if (group)
+		return group;
+	group = arena_new_of(ctx->model->arena, struct desc_group);
+	VEC_PUSH(&state->all_groups, group);
+	hash_put(&state->groups, dev, number, group);
+	return group;
+}
+
+static uint64_t twin_key(dev_t dev, uint32_t number)
+{
+	return ((uint64_t)dev << 32) ^ number;
+}
+
 int file_desc_intern(struct files_dump *ctx, const struct file_desc *desc, struct desc_node **ret, bool *ret_new)
 {
 	struct files_dump_state *state = files_dump_state(ctx);
-	const uint64_t dev = desc->st.st_dev, number = object_number(desc);
-	struct desc_node *root, *twin = hash_get(&state->twins, (dev << 32) ^ desc->target_fd, number);
+	const uint64_t key = twin_key(desc->st.st_dev, desc->target_fd);
+	struct desc_node *twin = hash_get(&state->twins, key, desc->st.st_ino);
 	struct desc_node **place;
 	int order;
 
@@ -116,8 +140,7 @@ int file_desc_intern(struct files_dump *ctx, const struct file_desc *desc, struc
 		}
 	}
 
-	root = hash_get(&state->descs, dev, number);
-	order = find_place(desc, &root, &place);
+	order = find_place(desc, &group_of(ctx, desc->st.st_dev, object_number(desc))->root, &place);
 	if (order < 0)
 		return order;
 	if (!*place) {
@@ -125,9 +148,56 @@ int file_desc_intern(struct files_dump *ctx, const struct file_desc *desc, struc
 		*ret_new = true;
 	}
 	*ret = *place;
-	hash_put(&state->descs, dev, number, root);
-	hash_put(&state->twins, (dev << 32) ^ desc->target_fd, number, *ret);
+	hash_put(&state->twins, key, desc->st.st_ino, *ret);
 	return 0;
+}
+
+/* 0 equal, 1 the watched one is less, 2 greater: the order is that of compare(). */
+static int compare_watched(const struct epoll_watch *watch, const struct desc_node *node)
+{
+	const struct epoll_slot slot = { .efd = watch->epoll_fd, .tfd = watch->tfd, .toff = watch->nth };
+	int order = sys_kcmp(node->pid, watch->pid, KCMP_EPOLL_TFD, node->target_fd, (uintptr_t)&slot);
+
+	if (order >= 0 && order <= 2)
+		return order ? 3 - order : 0;
+	return fail(order < 0 ? -order : EINVAL, "kcmp of watched descriptor %u with descriptor %d of task %d",
+		    watch->tfd, node->target_fd, node->pid);
+}
+
+static int find_watched(const struct epoll_watch *watch, struct desc_node *node, struct desc_node **ret)
+{
+	while (node) {
+		int order = compare_watched(watch, node);
+
+		if (order < 0)
+			return order;
+		if (!order)
+			break;
+		node = order == 1 ? node->less : node->greater;
+	}
+	*ret = node;
+	return 0;
+}
+
+/* The kernel walks through all that is watched to answer a question: ask few. */
+int file_desc_watched(struct files_dump *ctx, const struct epoll_watch *watch, struct desc_node **ret)
+{
+	struct files_dump_state *state = files_dump_state(ctx);
+	struct desc_node *twin = hash_get(&state->twins, twin_key(watch->dev, watch->tfd), watch->ino);
+	struct desc_group *group = hash_get(&state->groups, watch->dev, watch->ino);
+	int order = twin ? compare_watched(watch, twin) : 1, err = 0;
+
+	*ret = NULL;
+	if (order <= 0) {
+		*ret = order ? NULL : twin;
+		return order;
+	}
+	if (group)
+		err = find_watched(watch, group->root, ret);
+	/* An eventfd under a number that is another file's now; and overlayfs and btrfs show other inode numbers. */
+	for (size_t i = 0; !err && !*ret && i < state->all_groups.n; i++)
+		err = find_watched(watch, state->all_groups.data[i]->root, ret);
+	return err;
 }
 
 const char *file_path(struct arena *arena, const char *link, const struct stat *st)

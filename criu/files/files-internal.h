@@ -24,6 +24,7 @@ extern const struct file_kind memfd_kind;
 extern const struct file_kind pipe_kind;
 extern const struct file_kind fifo_kind;
 extern const struct file_kind eventfd_kind;
+extern const struct file_kind eventpoll_kind;
 extern const struct file_kind tty_kind;
 
 /** file_kind_of - the kind of an entry, or NULL when this version has none for it. */
@@ -35,12 +36,13 @@ const char *file_type_name(FdTypes type);
 /* --- dump ------------------------------------------------------------------ */
 
 struct files_dump_state {
-	struct hash descs;		 /* (st_dev, st_ino) -> tree of descriptions, see files-desc.c */
+	struct hash groups; /* (st_dev, number of the object) -> struct desc_group * */
+	VEC(struct desc_group *) all_groups;
 	struct hash twins;		 /* (st_dev and number in a task, st_ino) -> last description seen there */
 	struct hash opened;		 /* (inode, flags) -> chain of entries that are not descriptions */
 	struct hash pipes;		 /* (pipe id, is a fifo) -> struct pipe_seen * */
 	struct hash names;		 /* inode -> struct checked_name * */
-	VEC(struct file_desc *) pending; /* descriptions with content to write; owned */
+	VEC(struct file_desc *) pending; /* descriptions with references to resolve or content to write; owned */
 };
 
 /** files_dump_state - created on first use. */
@@ -61,12 +63,30 @@ struct desc_node {
 	struct desc_node *less, *greater;
 };
 
+/* The descriptions of one object: a search tree, see files-desc.c. */
+struct desc_group {
+	struct desc_node *root;
+};
+
 /**
  * file_desc_intern - the node of the description that @desc shows
  * @ret_new: it was seen for the first time
  */
 int must_check file_desc_intern(struct files_dump *ctx, const struct file_desc *desc, struct desc_node **ret,
 				bool *ret_new);
+
+/* What an epoll instance watches, as its fdinfo shows it. */
+struct epoll_watch {
+	pid_t pid; /* a task that has the instance, and its number there */
+	int epoll_fd;
+	uint32_t tfd; /* number of the target when it was added */
+	uint32_t nth; /* of the targets with this number, in the order of fdinfo */
+	dev_t dev;    /* of the target's inode; not always what fstat(2) shows of it */
+	uint64_t ino;
+};
+
+/** file_desc_watched - the node of the description that is watched; NULL if the tree does not have it. */
+int must_check file_desc_watched(struct files_dump *ctx, const struct epoll_watch *watch, struct desc_node **ret);
 
 /** files_process - the process of the tree with this pid, or NULL. */
 const struct remote_process *files_process(const struct files_dump *ctx, pid_t pid);
@@ -80,7 +100,8 @@ void unsupported_refuse(struct files_dump *ctx, const struct file_desc *desc);
 struct made_file {
 	const FileEntry *entry;
 	const struct file_kind *kind;
-	int fd; /* owned */
+	int fd;	       /* owned */
+	bool attached; /* some table that names it was */
 };
 
 /* A pipe or fifo while its descriptions are made. */
@@ -99,10 +120,31 @@ struct files_restore_state {
 	struct hash pipe_data;		   /* (pipe id, is a fifo) -> struct pipe_data_image * */
 	struct hash packet_pipes;	   /* (pipe id, is a fifo) -> anything: a writer has O_DIRECT set */
 	struct hash ttys_settled;	   /* tty info id -> anything */
+	struct hash slots;		   /* (table, number) -> FdinfoEntry * */
+	struct hash first_slots;	   /* (table, file id) -> the first FdinfoEntry * with it */
 };
 
 /** files_restore_state - created on first use. */
 struct files_restore_state *files_restore_state(struct files_restore *ctx);
+
+/** files_made - what files_make() made of file @id, or NULL. */
+struct made_file *files_made(const struct files_restore *ctx, uint32_t id);
+
+/**
+ * files_slot - descriptor @number of table @files_id, or NULL
+ * files_first_slot - its first descriptor of file @id, or NULL
+ */
+const FdinfoEntry *files_slot(const struct files_restore *ctx, uint32_t files_id, uint32_t number);
+const FdinfoEntry *files_first_slot(const struct files_restore *ctx, uint32_t files_id, uint32_t id);
+
+/**
+ * attach_lend - queue: our descriptor @fd becomes @number in the empty table
+ * attach_return - queue: and goes again
+ * Together at most ATTACH_LEND_OPS calls; the caller has made room.
+ */
+#define ATTACH_LEND_OPS 4
+void attach_lend(const struct files_attach *at, int fd, int number);
+void attach_return(const struct files_attach *at, int number);
 
 /* --- helpers ---------------------------------------------------------------- */
 

@@ -1,8 +1,9 @@
 /*
  * The table of kinds, and what restore does with it: every description that a
  * descriptor table names is made once, in this process, and handed to the
- * tables that name it. Order: regular files and pipes as the tables list them,
- * then, with every task in place, owners and terminals (settle).
+ * tables that name it. Order: regular files and pipes as the tables list them;
+ * what has to do with numbers, just before a table is filled (files-attach.c);
+ * then, with every task in place, terminals (settle), and signal owners last.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@
 
 /* Dump asks them in this order: a memfd is a regular file too, but not one with a path. */
 const struct file_kind *const file_kinds[] = {
-	&memfd_kind, &reg_kind, &pipe_kind, &fifo_kind, &eventfd_kind, &tty_kind,
+	&memfd_kind, &reg_kind, &pipe_kind, &fifo_kind, &eventfd_kind, &eventpoll_kind, &tty_kind,
 };
 const size_t file_kinds_len = ARRAY_SIZE(file_kinds);
 
@@ -211,6 +212,11 @@ int files_make(struct files_restore *ctx)
 	return 0;
 }
 
+struct made_file *files_made(const struct files_restore *ctx, uint32_t id)
+{
+	return hash_get(&ctx->state->made, id, 0);
+}
+
 int files_fd(struct files_restore *ctx, uint32_t id)
 {
 	const struct made_file *made = hash_get(&files_restore_state(ctx)->made, id, 0);
@@ -340,24 +346,33 @@ int files_path_fd(struct files_restore *ctx, uint32_t id)
 static int settle_one(struct files_restore *ctx, const struct made_file *made)
 {
 	LOG_SCOPE("file", made->entry->id);
-	int ret = 0;
 
-	if (made->kind->settle)
-		ret = made->kind->settle(ctx, made->entry, made->fd);
-	return ret ? ret : fown_restore(ctx->model, made->entry, made->fd);
+	return made->kind->settle ? made->kind->settle(ctx, made->entry, made->fd) : 0;
 }
 
-int files_settle(struct files_restore *ctx)
+static int set_owner(struct files_restore *ctx, const struct made_file *made)
+{
+	LOG_SCOPE("file", made->entry->id);
+
+	return fown_restore(ctx->model, made->entry, made->fd);
+}
+
+static int for_each_made(struct files_restore *ctx, int (*step)(struct files_restore *, const struct made_file *))
 {
 	struct files_restore_state *state = files_restore_state(ctx);
+	int ret = 0;
 
-	for (size_t i = 0; i < state->all_made.n; i++) {
-		int ret = settle_one(ctx, state->all_made.data[i]);
+	for (size_t i = 0; i < state->all_made.n && !ret; i++)
+		ret = step(ctx, state->all_made.data[i]);
+	return ret;
+}
 
-		if (ret)
-			return ret;
-	}
-	return 0;
+/* Nobody is sent a signal because of what settling does. */
+int files_settle(struct files_restore *ctx)
+{
+	int ret = for_each_made(ctx, settle_one);
+
+	return ret ? ret : for_each_made(ctx, set_owner);
 }
 
 void files_restore_free(struct files_restore *ctx)
@@ -382,5 +397,7 @@ void files_restore_free(struct files_restore *ctx)
 	hash_free(&state->pipe_data);
 	hash_free(&state->packet_pipes);
 	hash_free(&state->ttys_settled);
+	hash_free(&state->slots);
+	hash_free(&state->first_slots);
 	free(take_ptr(ctx->state));
 }

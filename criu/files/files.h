@@ -40,6 +40,13 @@ struct files_restore {
 	struct files_restore_state *state; /* private to files.c */
 };
 
+/* Where numbers are put on descriptions: a puppet that has no descriptor of its own yet. */
+struct files_attach {
+	uint32_t files_id; /* the table it is going to have */
+	const struct courier *courier;
+	struct batch *batch; /* of its driver */
+};
+
 struct file_kind {
 	FdTypes type;
 	const char *name;
@@ -48,6 +55,8 @@ struct file_kind {
 	bool (*match)(const struct file_desc *desc);
 	/* Plan: fill entry's sub-message from outside, or refuse. The target is untouched. */
 	int (*plan)(struct files_dump *ctx, struct file_desc *desc);
+	/* Plan, when every description of the tree is known: references to other ones. desc->fd is closed. Optional. */
+	int (*resolve)(struct files_dump *ctx, struct file_desc *desc);
 	/* Write: content that lives outside the entry (pipe data). Optional. */
 	int (*dump)(struct files_dump *ctx, struct file_desc *desc);
 
@@ -55,6 +64,8 @@ struct file_kind {
 	int (*validate)(const struct model *model, const FileEntry *entry);
 	/* Make the description once, in this process: 0 and an owned descriptor with the entry's status flags and position. */
 	int (*make)(struct files_restore *ctx, const FileEntry *entry, int *ret_fd);
+	/* What remembers the number of a descriptor; called for each table that names the description. Optional. */
+	int (*attach)(struct files_restore *ctx, const FileEntry *entry, const struct files_attach *at);
 	/* What needs every task in place (content of pipes may come here or in make). Optional. */
 	int (*settle)(struct files_restore *ctx, const FileEntry *entry, int fd);
 };
@@ -80,6 +91,9 @@ int must_check files_collect_path(struct files_dump *ctx, struct remote_process 
 /** files_collect_vma - regular-file or memfd entry for the file behind @vma; sets entry->shmid and fdflags. */
 int must_check files_collect_vma(struct files_dump *ctx, struct remote_process *process, struct vma *vma);
 
+/** files_resolve - the end of the plan for files, after the last files_collect(). */
+int must_check files_resolve(struct files_dump *ctx);
+
 /** files_dump - content of descriptions (after the plan was accepted). */
 int must_check files_dump(struct files_dump *ctx);
 void files_dump_free(struct files_dump *ctx);
@@ -101,6 +115,16 @@ typedef VEC(struct courier_item) courier_items;
  * @ret: filled after files_make(); the caller frees it with VEC_FREE, the descriptors stay ours
  */
 int must_check files_table(struct files_restore *ctx, uint32_t files_id, courier_items *ret);
+
+/** files_numbers_end - a number above every descriptor of every table, and every one that is remembered. */
+int files_numbers_end(const struct model *model);
+
+/**
+ * files_attach - what depends on the numbers in table @files_id: what epoll instances watch, O_ASYNC
+ * @process: the puppet that is going to own the table; its own is still empty but for @courier
+ */
+int must_check files_attach(struct files_restore *ctx, uint32_t files_id, const struct courier *courier,
+			    struct remote_process *process);
 
 /** files_map_fd - descriptor to map file @id with (opened on first use, mode by @entry); borrowed. */
 int must_check files_map_fd(struct files_restore *ctx, const VmaEntry *entry);

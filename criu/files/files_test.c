@@ -127,6 +127,47 @@ static void test_deleted_suffix(void)
 	arena_free(arena);
 }
 
+static void test_pipe_packets(void)
+{
+	static const uint32_t want[] = { 0, 3, 0, 1 };
+	struct pipe_content content = { 0 };
+	int ends[2];
+
+	CHECK(!pipe2(ends, O_CLOEXEC | O_DIRECT));
+	CHECK_EQ(write(ends[1], "one", 3), 3);
+	CHECK_EQ(write(ends[1], "2", 1), 1);
+	CHECK(!fcntl(ends[1], F_SETFL, 0));
+	CHECK_EQ(write(ends[1], "plain", 5), 5);
+	CHECK(!pipe_data_read(ends[0], &content));
+	CHECK_EQ(content.n, 9);
+	CHECK_EQ(content.stretches.n, 4);
+	CHECK(!memcmp(content.bytes, "one2plain", 9));
+	CHECK(!memcmp(content.stretches.data, want, sizeof(want)));
+	pipe_content_free(&content);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* No room for one more byte: it takes another way to see that there are no packets. */
+static void test_pipe_full(void)
+{
+	static char bytes[65536];
+	struct pipe_content content = { 0 };
+	int ends[2];
+
+	memset(bytes, 'x', sizeof(bytes));
+	CHECK(!pipe2(ends, O_CLOEXEC | O_NONBLOCK));
+	CHECK(fcntl(ends[1], F_SETPIPE_SZ, sizeof(bytes)) == sizeof(bytes));
+	CHECK_EQ(write(ends[1], bytes, sizeof(bytes)), sizeof(bytes));
+	CHECK(!pipe_data_read(ends[1], &content));
+	CHECK_EQ(content.n, sizeof(bytes));
+	CHECK_EQ(content.stretches.n, 0);
+	CHECK(!memcmp(content.bytes, bytes, sizeof(bytes)));
+	pipe_content_free(&content);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void test_pipe_data_read(void)
 {
 	struct pipe_content content = { 0 };
@@ -143,7 +184,7 @@ static void test_pipe_data_read(void)
 	for (int i = 0; i < 2; i++) {
 		CHECK(!pipe_data_read(ends[i], &content));
 		CHECK_EQ(content.n, 11);
-		CHECK_EQ(content.n_packets, 1);
+		CHECK_EQ(content.stretches.n, 0);
 		CHECK(content.bytes && !memcmp(content.bytes, "hello world", 11));
 		pipe_content_free(&content);
 	}
@@ -157,7 +198,7 @@ static void test_pipe_data_read(void)
 	CHECK_EQ(write(ends[1], "two", 3), 3);
 	CHECK(!pipe_data_read(ends[0], &content));
 	CHECK_EQ(content.n, 6);
-	CHECK_EQ(content.n_packets, 2);
+	CHECK_EQ(content.stretches.n, 4);
 	pipe_content_free(&content);
 	close(ends[0]);
 	close(ends[1]);
@@ -315,6 +356,8 @@ int main(void)
 	test_build_id();
 	test_deleted_suffix();
 	test_pipe_data_read();
+	test_pipe_packets();
+	test_pipe_full();
 	test_make();
 	test_validate();
 	return test_end();

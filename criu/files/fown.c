@@ -4,7 +4,8 @@
  * The kernel keeps: owner (thread, process or group), signal, and the user ids
  * that decide whom the signal may reach. All can be read from a duplicate;
  * O_PATH descriptors have none. A dead owner reads as 0. On restore the owner
- * has to exist, so this comes when all tasks do; O_ASYNC is switched on last.
+ * has to exist, so this comes when all tasks do. O_ASYNC was switched on
+ * before, under the right number (files-attach.c); without an owner it tells nobody.
  */
 #include <inttypes.h>
 #include <limits.h>
@@ -90,6 +91,8 @@ const FownEntry *fown_of(const struct model *model, const FileEntry *entry)
 		return entry->pipe->fown;
 	case FD_TYPES__EVENTFD:
 		return entry->efd->fown;
+	case FD_TYPES__EVENTPOLL:
+		return entry->epfd->fown;
 	case FD_TYPES__MEMFD:
 		return entry->memfd->fown;
 	case FD_TYPES__TTY:
@@ -102,7 +105,7 @@ const FownEntry *fown_of(const struct model *model, const FileEntry *entry)
 	}
 }
 
-static unsigned int flags_of(const struct model *model, const FileEntry *entry)
+unsigned int fown_flags(const struct model *model, const FileEntry *entry)
 {
 	const FileEntry *reg;
 
@@ -113,6 +116,8 @@ static unsigned int flags_of(const struct model *model, const FileEntry *entry)
 		return entry->pipe->flags;
 	case FD_TYPES__EVENTFD:
 		return entry->efd->flags;
+	case FD_TYPES__EVENTPOLL:
+		return entry->epfd->flags;
 	case FD_TYPES__MEMFD:
 		return entry->memfd->flags;
 	case FD_TYPES__TTY:
@@ -183,22 +188,12 @@ static int restore_owner(const FownEntry *fown, int fd)
 int fown_restore(const struct model *model, const FileEntry *entry, int fd)
 {
 	const FownEntry *fown = fown_of(model, entry);
-	unsigned int flags = flags_of(model, entry);
-	int ret, have;
+	unsigned int flags = fown_flags(model, entry);
 
 	if (!fown || (flags & O_PATH))
 		return 0;
 	if (fown->signum && fcntl(fd, F_SETSIG, fown->signum))
 		return fail_errno("cannot set signal %" PRIu32 " for readiness", fown->signum);
-	if (fown->pid) {
-		ret = restore_owner(fown, fd);
-		if (ret)
-			return ret;
-	}
-	if (!(flags & O_ASYNC))
-		return 0;
-	have = fcntl(fd, F_GETFL);
-	if (have < 0 || fcntl(fd, F_SETFL, have | O_ASYNC))
-		return fail_errno("cannot set O_ASYNC");
-	return 0;
+	/* Terminals take whoever sets O_ASYNC for the owner if there is none: then there is none again. */
+	return fown->pid || (flags & O_ASYNC) ? restore_owner(fown, fd) : 0;
 }

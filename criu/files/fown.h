@@ -19,9 +19,12 @@ FownEntry *fown_none(struct model *model);
 /** fown_of - the owner entry that belongs to @entry, or NULL. */
 const FownEntry *fown_of(const struct model *model, const FileEntry *entry);
 
+/** fown_flags - the status flags of @entry as they were, O_ASYNC included; 0 if it has none. */
+unsigned int fown_flags(const struct model *model, const FileEntry *entry);
+
 int must_check fown_validate(const FownEntry *fown);
 
-/** fown_restore - owner, signal and O_ASYNC of @entry's description @fd (borrowed), when every task exists. */
+/** fown_restore - owner and signal of @entry's description @fd (borrowed), when every task exists. */
 int must_check fown_restore(const struct model *model, const FileEntry *entry, int fd);
 
 #endif

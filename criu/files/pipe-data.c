@@ -1,9 +1,10 @@
 /*
  * Content of pipes.
  *
- * tee(2) doubles it into a pipe of ours without taking it out. What a packet
- * pipe (O_DIRECT) holds comes out one packet a read, which is how boundaries
- * show; the image format has no place for them, so only a single packet can be saved.
+ * tee(2) doubles it into a pipe of ours without taking it out. A read ends
+ * behind a packet (O_DIRECT), which is how packets show. Each is written back as a
+ * packet of its own, and plain bytes between them as such. Where nothing is
+ * recorded, the content is one packet if any end has O_DIRECT, else plain.
  */
 #include <inttypes.h>
 #include <limits.h>
@@ -33,54 +34,124 @@ static int readable_end(int fd)
 	return end < 0 ? fail(-end, "cannot open the reading end of the pipe") : end;
 }
 
-static int drain(int fd, struct pipe_content *content, size_t bytes)
-{
-	content->bytes = xalloc(bytes);
-	while (content->n < bytes) {
-		ssize_t n = read(fd, (char *)content->bytes + content->n, bytes - content->n);
+/* --- reading ----------------------------------------------------------------- */
 
-		if (n <= 0)
-			return fail(n ? errno : EIO, "cannot read the copy of the pipe");
-		content->n += n;
-		content->n_packets++;
-	}
+struct pipe_ends {
+	int read_fd, write_fd;
+};
+
+static void pipe_ends_close(struct pipe_ends *ends)
+{
+	close_fdp(&ends->read_fd);
+	close_fdp(&ends->write_fd);
+}
+
+#define auto_pipe_ends cleanup_with(pipe_ends_close) struct pipe_ends
+
+static int pipe_ends_open(uint32_t capacity_bytes, struct pipe_ends *ret)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
+		return fail_errno("pipe2");
+	*ret = (struct pipe_ends){ ends[0], ends[1] };
+	if (fcntl(ends[1], F_GETPIPE_SZ) != (int)capacity_bytes && fcntl(ends[1], F_SETPIPE_SZ, capacity_bytes) < 0)
+		return fail_errno("cannot make a pipe of %" PRIu32 " bytes", capacity_bytes);
 	return 0;
 }
 
-static int copy_content(int fd, struct pipe_content *content)
+/* A pipe of ours with the same content. */
+static int copy_pipe(int fd, uint32_t capacity_bytes, struct pipe_ends *ret, size_t *ret_bytes)
 {
-	auto_fd int from = -1, copy_read = -1, copy_write = -1;
-	int copy[2];
+	auto_fd int from = readable_end(fd);
 	ssize_t bytes;
+	int err;
 
-	from = readable_end(fd);
 	if (from < 0)
 		return from;
-	if (pipe2(copy, O_CLOEXEC | O_NONBLOCK))
-		return fail_errno("pipe2");
-	copy_read = copy[0];
-	copy_write = copy[1];
 	/* As many slots as theirs: a slot may hold a single byte. */
-	if (fcntl(copy_write, F_SETPIPE_SZ, content->capacity_bytes) < 0)
-		return fail_errno("cannot make a pipe of %" PRIu32 " bytes", content->capacity_bytes);
-	bytes = tee(from, copy_write, INT_MAX, SPLICE_F_NONBLOCK);
+	err = pipe_ends_open(capacity_bytes, ret);
+	if (err)
+		return err;
+	bytes = tee(from, ret->write_fd, INT_MAX, SPLICE_F_NONBLOCK);
 	if (bytes < 0 && errno != EAGAIN)
 		return fail_errno("cannot copy the content of the pipe: tee");
-	return bytes > 0 ? drain(copy_read, content, bytes) : 0;
+	*ret_bytes = bytes > 0 ? bytes : 0;
+	return 0;
+}
+
+/*
+ * Read the @bytes that @ends hold. A plain byte is put behind them: a read that
+ * takes all of it met no packet, for it would have ended there. @buf has room for that byte.
+ */
+static bool read_plain(const struct pipe_ends *ends, char *buf, size_t bytes)
+{
+	return write(ends->write_fd, "", 1) == 1 && read(ends->read_fd, buf, bytes + 1) == (ssize_t)bytes + 1;
+}
+
+/* Slot by slot: a packet has one of its own. */
+static int read_slots(const struct pipe_ends *from, size_t bytes, struct pipe_content *content)
+{
+	auto_pipe_ends one = { -1, -1 }, some = { -1, -1 };
+	uint32_t plain = 0;
+	int err = pipe_ends_open(PAGE_BYTES, &one);
+
+	if (!err)
+		err = pipe_ends_open(2 * PAGE_BYTES, &some);
+	while (!err && content->n < bytes) {
+		char *buf = (char *)content->bytes + content->n;
+		ssize_t n = splice(from->read_fd, NULL, one.write_fd, NULL, INT_MAX, SPLICE_F_NONBLOCK);
+
+		if (n <= 0 || n > (ssize_t)(bytes - content->n) ||
+		    splice(one.read_fd, NULL, some.write_fd, NULL, n, SPLICE_F_NONBLOCK) != n)
+			return fail(EIO, "cannot take the copy of the pipe apart");
+		content->n += n;
+		if (read_plain(&some, buf, n)) {
+			plain += n;
+			continue;
+		}
+		if (read(some.read_fd, &(char){ 0 }, 1) != 1)
+			return fail(EIO, "cannot read a packet of the pipe");
+		VEC_PUSH(&content->stretches, plain);
+		VEC_PUSH(&content->stretches, n);
+		plain = 0;
+	}
+	return err;
+}
+
+static int read_content(int fd, struct pipe_content *content)
+{
+	auto_pipe_ends copy = { -1, -1 }, again = { -1, -1 };
+	size_t bytes;
+	int err = copy_pipe(fd, content->capacity_bytes, &copy, &bytes);
+
+	if (err || !bytes)
+		return err;
+	content->bytes = xalloc(bytes + 1);
+	if (read_plain(&copy, content->bytes, bytes)) {
+		content->n = bytes;
+		return 0;
+	}
+	/* There are packets, or no room for one more byte. Somebody outside may have written or read meanwhile. */
+	err = copy_pipe(fd, content->capacity_bytes, &again, &bytes);
+	free(take_ptr(content->bytes));
+	content->bytes = xalloc(bytes + 1);
+	return err ? err : read_slots(&again, bytes, content);
 }
 
 int pipe_data_read(int fd, struct pipe_content *ret)
 {
 	struct pipe_content content = { 0 };
 	int capacity = fcntl(fd, F_GETPIPE_SZ);
-	int queued, err;
+	int queued, err = 0;
 
 	if (capacity < 0)
 		return fail_errno("F_GETPIPE_SZ");
 	if (ioctl(fd, FIONREAD, &queued))
 		return fail_errno("cannot tell how much is in the pipe: FIONREAD");
 	content.capacity_bytes = capacity;
-	err = queued ? copy_content(fd, &content) : 0;
+	if (queued)
+		err = read_content(fd, &content);
 	if (err) {
 		pipe_content_free(&content);
 		return err;
@@ -89,70 +160,85 @@ int pipe_data_read(int fd, struct pipe_content *ret)
 	return 0;
 }
 
+/* --- dump ------------------------------------------------------------------ */
+
 /* Which ends of a pipe the tree has. */
 struct pipe_seen {
 	unsigned int modes; /* 1 << O_RDONLY, O_WRONLY, O_RDWR */
+	bool packets;	    /* one of them has O_DIRECT */
 };
 
-/* poll(2) on one end tells whether anybody at all has the other. */
+/*
+ * poll(2) on one end tells whether anybody at all has the other. Whoever has the
+ * other end of a fifo is found again by its name.
+ */
 static void warn_of_outside_end(const struct pipe_seen *seen, const struct file_desc *desc)
 {
 	struct pollfd end = { .fd = desc->fd, .events = POLLIN | POLLOUT };
-	short gone;
 
-	if (seen->modes == 1 << O_WRONLY)
-		gone = POLLERR;
-	else if (seen->modes == 1 << O_RDONLY)
-		gone = POLLHUP;
-	else
+	if (poll(&end, 1, 0) < 0)
 		return;
-	if (poll(&end, 1, 0) >= 0 && !(end.revents & gone))
-		pr_warn("%s: its other end is outside the tree; restore with --inherit-fd fd[N]:%s or it will be "
-			"closed",
+	if (seen->modes == 1 << O_WRONLY && !(end.revents & POLLERR))
+		pr_warn("%s: only processes outside the tree have its reading end: after restore nobody has, and "
+			"writing "
+			"gives EPIPE; give it back with --inherit-fd fd[N]:%s",
+			desc->link, desc->link);
+	if (seen->modes == 1 << O_RDONLY && !(end.revents & POLLHUP))
+		pr_warn("%s: only processes outside the tree have its writing end: after restore nobody has, and "
+			"reading "
+			"comes to the end of file behind what is in it now; give it back with --inherit-fd fd[N]:%s",
 			desc->link, desc->link);
 }
 
-int pipe_data_plan(struct files_dump *ctx, struct file_desc *desc, uint32_t pipe_id, bool fifo)
+void pipe_data_plan(struct files_dump *ctx, struct file_desc *desc, uint32_t pipe_id, bool fifo)
 {
 	struct hash *pipes = &files_dump_state(ctx)->pipes;
-	cleanup_with(pipe_content_free) struct pipe_content content = { 0 };
 	struct pipe_seen *seen = hash_get(pipes, pipe_id, fifo);
-	int ret;
 
 	if (seen) {
-		seen->modes |= 1 << (desc->info.flags & O_ACCMODE);
 		close(take_fd(&desc->fd));
-		return 0;
+	} else {
+		seen = arena_new_of(ctx->model->arena, struct pipe_seen);
+		hash_put(pipes, pipe_id, fifo, seen);
 	}
-	seen = arena_new_of(ctx->model->arena, struct pipe_seen);
-	seen->modes = 1 << (desc->info.flags & O_ACCMODE);
-	hash_put(pipes, pipe_id, fifo, seen);
+	seen->modes |= 1 << (desc->info.flags & O_ACCMODE);
+	seen->packets |= desc->info.flags & O_DIRECT;
+}
 
-	ret = pipe_data_read(desc->fd, &content);
-	if (ret)
-		return ret;
-	if (content.n_packets > 1)
-		refuse(ctx->refusals,
-		       "%s holds %zu packets (O_DIRECT): images can't keep the boundaries between packets; dump when "
-		       "it has been read",
-		       desc->link, content.n_packets);
-	return 0;
+/* What content that is not recorded as anything else is taken for. */
+static bool is_one_packet(bool packets, size_t bytes)
+{
+	return packets && bytes <= PIPE_BUF;
+}
+
+static void add_stretches(struct files_dump *ctx, struct pipe_content *content, bool packets, PipeDataEntry *entry)
+{
+	const bool one = content->stretches.n == 2 && content->stretches.data[1] == content->n;
+	const bool expected = is_one_packet(packets, content->n);
+
+	if (!content->n || (one && expected) || (!content->stretches.n && !expected))
+		return;
+	if (!content->stretches.n) {
+		VEC_PUSH(&content->stretches, content->n);
+		VEC_PUSH(&content->stretches, 0);
+	}
+	entry->n_stretches = content->stretches.n;
+	entry->stretches = arena_memdup(ctx->model->arena, content->stretches.data,
+					content->stretches.n * sizeof(*content->stretches.data));
 }
 
 int pipe_data_dump(struct files_dump *ctx, struct file_desc *desc, uint32_t pipe_id, bool fifo)
 {
+	const struct pipe_seen *seen = hash_get(&ctx->state->pipes, pipe_id, fifo);
 	cleanup_with(pipe_content_free) struct pipe_content content = { 0 };
 	struct pipe_data_image *data;
 	int ret;
 
 	if (!fifo)
-		warn_of_outside_end(hash_get(&ctx->state->pipes, pipe_id, fifo), desc);
+		warn_of_outside_end(seen, desc);
 	ret = pipe_data_read(desc->fd, &content);
 	if (ret)
 		return ret;
-	if (content.n_packets > 1)
-		return fail(ENOTSUP, "%s: packets were written to it during the dump", desc->link);
-
 	data = VEC_ADD(&ctx->model->pipe_data);
 	data->fifo = fifo;
 	data->bytes = arena_memdup(ctx->model->arena, content.bytes, content.n);
@@ -161,25 +247,44 @@ int pipe_data_dump(struct files_dump *ctx, struct file_desc *desc, uint32_t pipe
 	data->entry->bytes = content.n;
 	data->entry->has_size = true;
 	data->entry->size = content.capacity_bytes;
+	add_stretches(ctx, &content, seen->packets, data->entry);
 	return 0;
 }
 
 /* --- restore ---------------------------------------------------------------- */
 
+static int write_stretch(int fd, const void *bytes, size_t n, bool packet)
+{
+	ssize_t written;
+
+	if (!n)
+		return 0;
+	if (fcntl(fd, F_SETFL, O_NONBLOCK | (packet ? O_DIRECT : 0)))
+		return fail_errno("F_SETFL");
+	written = write(fd, bytes, n);
+	if (written < 0)
+		return fail_errno("cannot write %zu bytes into the pipe", n);
+	return (size_t)written == n ? 0 : fail(ENOSPC, "only %zd of %zu bytes fit into the pipe", written, n);
+}
+
 static int write_content(int fd, const struct pipe_data_image *data, bool packets)
 {
-	const int direct = packets && data->entry->bytes <= PIPE_BUF ? O_DIRECT : 0;
-	int flags = fcntl(fd, F_GETFL);
-	ssize_t n;
+	const PipeDataEntry *entry = data->entry;
+	const bool one_packet = !entry->n_stretches && is_one_packet(packets, entry->bytes);
+	int flags = fcntl(fd, F_GETFL), ret = 0;
+	size_t done = 0;
 
-	if (flags < 0 || fcntl(fd, F_SETFL, O_NONBLOCK | direct))
-		return fail_errno("F_SETFL");
-	n = write(fd, data->bytes, data->entry->bytes);
-	if (n < 0)
-		return fail_errno("cannot write %" PRIu32 " bytes into the pipe", data->entry->bytes);
-	if ((size_t)n != data->entry->bytes)
-		return fail(ENOSPC, "only %zd of %" PRIu32 " bytes fit into the pipe", n, data->entry->bytes);
-	return fcntl(fd, F_SETFL, flags) ? fail_errno("F_SETFL") : 0;
+	if (flags < 0)
+		return fail_errno("F_GETFL");
+	for (size_t i = 0; !ret && i < entry->n_stretches; i++) {
+		ret = write_stretch(fd, (const char *)data->bytes + done, entry->stretches[i], i % 2);
+		done += entry->stretches[i];
+	}
+	if (!ret)
+		ret = write_stretch(fd, (const char *)data->bytes + done, entry->bytes - done, one_packet);
+	if (!ret && fcntl(fd, F_SETFL, flags))
+		ret = fail_errno("F_SETFL");
+	return ret;
 }
 
 int pipe_data_fill(struct files_restore *ctx, uint32_t pipe_id, bool fifo, int fd)

@@ -7,8 +7,8 @@
 struct pipe_content {
 	void *bytes; /* owned */
 	size_t n;
-	size_t n_packets; /* how many reads it takes to empty it: more than 1 means packet boundaries */
 	uint32_t capacity_bytes;
+	VEC(uint32_t) stretches; /* if there is a packet: see pipe-data.proto */
 };
 
 /**
@@ -20,10 +20,11 @@ int must_check pipe_data_read(int fd, struct pipe_content *ret);
 static inline void pipe_content_free(struct pipe_content *content)
 {
 	free(content->bytes);
+	VEC_FREE(&content->stretches);
 }
 
-/** pipe_data_plan - keep one descriptor of each pipe for later and refuse content that images can't hold. */
-int must_check pipe_data_plan(struct files_dump *ctx, struct file_desc *desc, uint32_t pipe_id, bool fifo);
+/** pipe_data_plan - keep one descriptor of each pipe for later. */
+void pipe_data_plan(struct files_dump *ctx, struct file_desc *desc, uint32_t pipe_id, bool fifo);
 
 /** pipe_data_dump - read and add to the model. */
 int must_check pipe_data_dump(struct files_dump *ctx, struct file_desc *desc, uint32_t pipe_id, bool fifo);

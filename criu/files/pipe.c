@@ -1,12 +1,11 @@
 /*
  * pipe(2).
  *
- * The kernel keeps: content, capacity, and for each description its end and
- * flags. The inode number of pipefs names the pipe in images and in
+ * The kernel keeps: content, capacity, owner and mode, and for each description its
+ * end and flags. The inode number of pipefs names the pipe in images and in
  * --inherit-fd keys. Restore makes each pipe once and fills it while both ends
  * are open; the first description of an end is that end, more of them are
- * opened through /proc/self/fd; an end nobody has is closed last. Lost: packet
- * boundaries (see pipe-data.c) and times.
+ * opened through /proc/self/fd; an end nobody has is closed last. Lost: times.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -21,6 +20,19 @@ static bool pipe_match(const struct file_desc *desc)
 	return S_ISFIFO(desc->st.st_mode) && !strncmp(desc->link, "pipe:[", 6);
 }
 
+/* What pipe2(2) gives when root calls it is not recorded. */
+#define PIPE_MODE_MADE (S_IRUSR | S_IWUSR)
+
+static void add_owner(const struct stat *st, PipeEntry *pipe)
+{
+	pipe->has_uid = st->st_uid;
+	pipe->uid = st->st_uid;
+	pipe->has_gid = st->st_gid;
+	pipe->gid = st->st_gid;
+	pipe->has_mode = (st->st_mode & ALLPERMS) != PIPE_MODE_MADE;
+	pipe->mode = st->st_mode & ALLPERMS;
+}
+
 static int pipe_plan(struct files_dump *ctx, struct file_desc *desc)
 {
 	PipeEntry *pipe = model_new(ctx->model, PipeEntry, pipe_entry__init);
@@ -30,8 +42,11 @@ static int pipe_plan(struct files_dump *ctx, struct file_desc *desc)
 	pipe->id = desc->entry->id;
 	pipe->pipe_id = desc->st.st_ino;
 	pipe->flags = desc->info.flags & ~FILE_FLAGS_NEVER;
+	add_owner(&desc->st, pipe);
 	ret = fown_dump(ctx, desc, &pipe->fown);
-	return ret ? ret : pipe_data_plan(ctx, desc, pipe->pipe_id, false);
+	if (!ret)
+		pipe_data_plan(ctx, desc, pipe->pipe_id, false);
+	return ret;
 }
 
 static int pipe_dump(struct files_dump *ctx, struct file_desc *desc)
@@ -47,18 +62,31 @@ static int pipe_validate(const struct model *model, const FileEntry *entry)
 		return fail(EINVAL, "pipe without its entry");
 	if ((entry->pipe->flags & O_ACCMODE) == O_ACCMODE || (entry->pipe->flags & O_PATH))
 		return fail(EINVAL, "pipe flags %#" PRIx32 " name no end", entry->pipe->flags);
+	if (entry->pipe->mode & ~ALLPERMS)
+		return fail(EINVAL, "pipe of mode %#" PRIo32, entry->pipe->mode);
+	return 0;
+}
+
+/* Whoever made it. */
+static int restore_owner(const PipeEntry *entry, int fd)
+{
+	if ((getuid() || getgid() || entry->uid || entry->gid) && fchown(fd, entry->uid, entry->gid))
+		return fail_errno("cannot give the pipe to user %" PRIu32 ", group %" PRIu32, entry->uid, entry->gid);
+	if (entry->has_mode && fchmod(fd, entry->mode))
+		return fail_errno("cannot give the pipe mode %#" PRIo32, entry->mode);
 	return 0;
 }
 
 static int make_pipe(struct files_restore *ctx, const PipeEntry *entry, struct made_pipe *pipe)
 {
-	int ends[2];
+	int ends[2], ret;
 
 	if (pipe2(ends, O_CLOEXEC))
 		return fail_errno("pipe2");
 	pipe->read_fd = ends[0];
 	pipe->write_fd = ends[1];
-	return pipe_data_fill(ctx, entry->pipe_id, false, pipe->write_fd);
+	ret = restore_owner(entry, pipe->write_fd);
+	return ret ? ret : pipe_data_fill(ctx, entry->pipe_id, false, pipe->write_fd);
 }
 
 /* An end that pipe2() made has no O_LARGEFILE, one that was opened has: the task may look. */
