@@ -140,6 +140,8 @@ int main(int argc, char **argv)
 	if (hold_standard_fds())
 		return EXIT_FAILED;
 	signal(SIGPIPE, SIG_IGN);
+	/* Whoever started us may ignore it: then no child, of ours or of a puppet, could be waited for. */
+	signal(SIGCHLD, SIG_DFL);
 	ret = run(argc, argv);
 	log_close();
 	return ret < 0 ? EXIT_FAILED : ret;

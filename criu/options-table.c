@@ -320,7 +320,6 @@ const struct option_row option_table[] = {
 	STRING("images-dir", 'D', images_dir, "DIR", "directory of the image files (default: the current one)"),
 	STRING("work-dir", 'W', work_dir, "DIR", "directory of logs, statistics and pid files (default: images)"),
 	STRING("log-file", 'o', log_file, "FILE", "log into FILE in the work directory, - for stdout"),
-	FLAG("log-pid", 0, log_pid, "a log of its own, FILE.PID, per restored process"),
 	CALL("verbosity", 'v', OPT, set_verbosity, "NUM",
 	     "0 messages, 1 errors, 2 warnings (default), 3 information, 4 debugging; -v adds one"),
 	FLAG("unprivileged", 0, unprivileged, "run without uid 0, with CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN"),
@@ -368,6 +367,7 @@ const struct option_row option_table[] = {
 	CALL("ms", 0, NO, set_removed, NULL, NULL),
 
 	UNSUPPORTED("libdir", 'L', REQ),
+	UNSUPPORTED_FLAG("log-pid"),
 	UNSUPPORTED_FLAG("stream"),
 	UNSUPPORTED("prev-images-dir", 0, REQ),
 	UNSUPPORTED_FLAG("track-mem"),

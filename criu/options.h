@@ -37,7 +37,6 @@ struct options {
 	const char *command_name; /* the word on the command line */
 	int log_level;
 	const char *log_file; /* NULL: stderr, "-": stdout */
-	bool log_pid;
 	const char *images_dir; /* default "." */
 	const char *work_dir;	/* NULL: the images directory */
 	const char *pidfile;

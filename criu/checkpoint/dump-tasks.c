@@ -1,73 +1,104 @@
-#include <sys/syscall.h>
-
 #include "checkpoint/dump-ctx.h"
+#include "mem/mm-lock.h"
 #include "remote/call.h"
 #include "task/task.h"
 #include "util/interrupt.h"
 
-static int dump_threads(struct dump *dump, struct remote_process *process, struct task_image *task)
+/* So many processes are opened at once: enough for their calls to overlap. */
+#define PROCESSES_AT_A_TIME 16
+
+struct group {
+	struct dump *dump;
+	size_t first, end;	/* positions in the model */
+};
+
+static bool is_alive(const struct group *group, size_t index)
 {
-	struct task_ctx *ctxs = xalloc(process->n_threads * sizeof(*ctxs));
+	return group->dump->processes[index]->state != REMOTE_ZOMBIE;
+}
+
+static int open_processes(const struct group *group)
+{
+	int err = 0;
+
+	for (size_t i = group->first; !err && i < group->end; i++) {
+		struct remote_process *process = group->dump->processes[i];
+
+		LOG_SCOPE("task", process->pid);
+		if (!is_alive(group, i))
+			continue;
+		err = remote_open(process);
+		if (!err)
+			err = mm_lock_dump(process, group->dump->model.tasks.data[i].mm);
+		if (!err)
+			err = remote_drop_leftovers(process);
+	}
+	return err;
+}
+
+/* Also after an error: nothing of ours stays in them. */
+static int close_processes(const struct group *group)
+{
+	int err = 0;
+
+	for (size_t i = group->first; i < group->end; i++) {
+		int close_err = is_alive(group, i) ? remote_close(group->dump->processes[i]) : 0;
+
+		err = err ? err : close_err;
+	}
+	return err;
+}
+
+static int dump_threads(const struct group *group)
+{
+	struct dump *dump = group->dump;
+	VEC(struct task_ctx) ctxs = { 0 };
 	int err;
 
-	for (size_t i = 0; i < process->n_threads; i++)
-		ctxs[i] = (struct task_ctx){
-			.thread = &process->threads[i],
-			.model = &dump->model,
-			.image = task,
-			.core = task->core[i],
-			.leader = i == 0,
-			.features = dump->features,
-			.options = dump->options,
-		};
-	err = task_dump(ctxs, process->n_threads);
-	free(ctxs);
+	for (size_t i = group->first; i < group->end; i++) {
+		for (size_t j = 0; is_alive(group, i) && j < dump->processes[i]->n_threads; j++)
+			VEC_PUSH(&ctxs, ((struct task_ctx){
+						.thread = &dump->processes[i]->threads[j],
+						.model = &dump->model,
+						.image = &dump->model.tasks.data[i],
+						.core = dump->model.tasks.data[i].core[j],
+						.leader = j == 0,
+						.features = dump->features,
+						.options = dump->options,
+					}));
+	}
+	err = task_dump(ctxs.data, ctxs.n);
+	VEC_FREE(&ctxs);
 	return err;
 }
 
-/* The end of the heap to the byte: brk(0) answers it and changes nothing. */
-static int dump_brk(struct remote_process *process, MmEntry *mm)
+static int dump_zombies(const struct group *group)
 {
-	long brk;
-	int err = remote_call(process->driver, &brk, SYS_brk, 0);
+	struct dump *dump = group->dump;
+	int err = 0;
 
-	if (!err)
-		mm->mm_brk = brk;
+	for (size_t i = group->first; !err && i < group->end; i++)
+		if (!is_alive(group, i))
+			err = task_dump_zombie(dump->processes[i], &dump->model, &dump->model.tasks.data[i]);
 	return err;
-}
-
-static int dump_process(struct dump *dump, struct remote_process *process, struct task_image *task)
-{
-	int err, close_err;
-
-	err = remote_open(process);
-	if (!err)
-		err = dump_brk(process, task->mm);
-	if (!err)
-		err = remote_drop_leftovers(process);
-	if (!err)
-		err = dump_threads(dump, process, task);
-	/* Also after an error: nothing of ours stays in it. */
-	close_err = remote_close(process);
-	return err ? err : close_err;
 }
 
 int dump_tasks(struct dump *dump)
 {
-	int err = 0;
+	int err = 0, close_err;
 
-	for (size_t i = 0; !err && i < dump->tree.n; i++) {
-		struct remote_process *process = dump->processes[i];
-		struct task_image *task = &dump->model.tasks.data[i];
+	for (size_t i = 0; !err && i < dump->tree.n; i += PROCESSES_AT_A_TIME) {
+		const struct group group = { dump, i, min_u64(i + PROCESSES_AT_A_TIME, dump->tree.n) };
 
-		LOG_SCOPE("task", process->pid);
 		err = interrupt_pending();
 		if (err)
 			break;
-		if (process->state == REMOTE_ZOMBIE)
-			err = task_dump_zombie(process, &dump->model, task);
-		else
-			err = dump_process(dump, process, task);
+		err = open_processes(&group);
+		if (!err)
+			err = dump_threads(&group);
+		close_err = close_processes(&group);
+		err = err ? err : close_err;
+		err = err ? err : dump_zombies(&group);
 	}
 	return err;
 }

@@ -62,8 +62,6 @@ static int write_images(struct dump *dump)
 	if (!err)
 		err = image_write(dump->dir, &dump->model);
 	if (!err)
-		err = image_sync(dump->dir);
-	if (!err)
 		err = image_prepare_commit(dump->dir, &dump->model);
 	if (!err)
 		pr_info("the images are on disk");
@@ -186,7 +184,10 @@ static int seize_and_dump(struct dump *dump)
 		remap_undo(&dump->inodes);
 	seize_release(&dump->tree, err ? RELEASE_RUN : release_for(dump->options));
 	dump->frozen_us = stats_now_us() - start;
-	return err ? err : write_stats(dump);
+	/* What is committed stays so. */
+	if (!err && write_stats(dump))
+		pr_warn("the statistics could not be written");
+	return err;
 }
 
 int checkpoint_dump(const struct options *options, const struct kernel_features *features, struct image_dir *dir,
@@ -199,7 +200,7 @@ int checkpoint_dump(const struct options *options, const struct kernel_features 
 	err = guard_start(&dump.guard);
 	dump.inodes.guard = dump.guard;
 	if (!err && run_scripts(&dump, "pre-dump"))
-		err = fail(ECANCELED, "a pre-dump script failed");
+		err = fail(EPERM, "a pre-dump script failed: nothing was touched");
 	if (!err)
 		err = image_remove_inventory(dir);
 	if (!err)

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "checkpoint/confinement.h"
 #include "checkpoint/dump-ctx.h"
 #include "task/task.h"
 #include "util/log.h"
@@ -76,6 +77,7 @@ static int plan_tree(struct dump *dump)
 		check_process(dump, dump->processes[i]);
 	}
 	check_root(dump);
+	confinement_warn(&dump->tree);
 	return 0;
 }
 
@@ -201,6 +203,8 @@ int plan_dump(struct dump *dump)
 		err = for_each_alive(dump, plan_memory);
 	if (!err)
 		err = for_each_alive(dump, plan_files);
+	if (!err)
+		err = files_resolve(&dump->files);
 	if (!err)
 		err = remap_plan(&dump->inodes, &dump->model, dump->options, &dump->refusals);
 	if (!err)
