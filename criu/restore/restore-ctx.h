@@ -42,6 +42,9 @@ int must_check tasks_restore(struct restore *restore);
 int must_check tasks_settle(struct restore *restore);
 int must_check tasks_release(struct restore *restore);
 
+/** zombies_end - every zombie-to-be gets its name and credentials and exits; its parent is not told. */
+int must_check zombies_end(struct restore *restore);
+
 /** node_task_ctx - what the attributes of thread @index of @node work on. */
 struct task_ctx;
 void node_task_ctx(struct restore *restore, const struct tree_node *node, size_t index, struct task_ctx *ret);

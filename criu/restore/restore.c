@@ -120,15 +120,9 @@ static int read_images(struct restore *restore)
 /* Its number is beyond what a task has, and beyond the files lent to a task while it maps them. */
 static int open_courier(struct restore *restore)
 {
-	int above = restore->model.files.n + 3;
+	int lent_end = restore->model.files.n + 3;
 
-	for (size_t i = 0; i < restore->model.fdtables.n; i++) {
-		const struct fdtable_image *table = &restore->model.fdtables.data[i];
-
-		for (size_t j = 0; j < table->n_fds; j++)
-			above = max_u64(above, table->fds[j]->fd + 1);
-	}
-	return courier_open(above, &restore->courier);
+	return courier_open(max_u64(lent_end, files_numbers_end(&restore->model)), &restore->courier);
 }
 
 static int read_pagemaps(struct restore *restore)
@@ -141,9 +135,13 @@ static int read_pagemaps(struct restore *restore)
 
 		mm->task = &restore->model.tasks.data[i];
 		mm->pagemap.pages_fd = -1;
-		if (mm->task->mm)
-			err = pagemap_read(restore->dir, IMAGE_PAGEMAP, mm->task->pstree->pid, restore->model.arena,
-					   &mm->pagemap);
+		LOG_SCOPE("task", mm->task->pstree->pid);
+		if (!mm->task->mm)
+			continue;
+		err = pagemap_read(restore->dir, IMAGE_PAGEMAP, mm->task->pstree->pid, restore->model.arena,
+				   &mm->pagemap);
+		if (!err)
+			err = layout_check_vdso(mm->task->mm, &mm->pagemap);
 	}
 	return err;
 }
@@ -232,17 +230,20 @@ static int finish(struct restore *restore)
 	err = write_pidfile(restore, &pidfile_slot);
 	if (!err)
 		err = shmem_settle(restore->shmem);
-	if (!err)
-		err = remap_finish(restore->remaps);
 	if (!err && run_scripts(restore, "pre-resume", root_pid(restore)))
 		pr_warn("a pre-resume script failed");
 	if (!err)
 		err = tasks_release(restore);
-	if (!err && pidfile_slot >= 0)
+	if (err)
+		return err;
+	if (pidfile_slot >= 0)
 		guard_name_drop(restore->guard, pidfile_slot);
-	if (!err && run_scripts(restore, "post-resume", root_pid(restore)))
+	/* Only now, for without its links the images could not be restored once more. */
+	if (remap_finish(restore->remaps))
+		pr_warn("not all link_remap files were removed");
+	if (run_scripts(restore, "post-resume", root_pid(restore)))
 		pr_warn("a post-resume script failed");
-	return err;
+	return 0;
 }
 
 static int build(struct restore *restore)
@@ -313,7 +314,8 @@ int restore_tree(const struct options *options, const struct kernel_features *fe
 		err = build(&restore);
 	if (!err) {
 		*ret_root = root_pid(&restore);
-		err = write_stats(&restore);
+		if (write_stats(&restore))
+			pr_warn("the statistics could not be written");
 	}
 	restore_free(&restore);
 	return err;

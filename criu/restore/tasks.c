@@ -35,6 +35,7 @@ void node_task_ctx(struct restore *restore, const struct tree_node *node, size_t
 	};
 }
 
+/* Parents before children. */
 static int for_each_alive(struct restore *restore, int (*step)(struct restore *restore, struct tree_node *node))
 {
 	int err = 0;
@@ -49,17 +50,76 @@ static int for_each_alive(struct restore *restore, int (*step)(struct restore *r
 	return err;
 }
 
-static int for_all_threads(struct restore *restore, struct tree_node *node, int (*step)(struct task_ctx *, size_t))
+/* Some tasks of the tree whose calls overlap: a stop on another processor takes a while to be seen. */
+#define TASKS_AT_A_TIME 16
+
+struct group {
+	struct restore *restore;
+	struct tree_node *nodes[TASKS_AT_A_TIME];
+	size_t n;
+};
+
+typedef int (*queue_calls)(struct restore *restore, struct tree_node *node, struct batch *batch);
+
+/* One batch in each task. What was started is waited for also after an error. */
+static int run_in_group(const struct group *group, queue_calls queue)
 {
-	size_t n = node->process->n_threads;
-	struct task_ctx *ctxs = xalloc(n * sizeof(*ctxs));
+	struct batch *batches[TASKS_AT_A_TIME] = { NULL };
+	int err = 0;
+
+	for (size_t i = 0; !err && i < group->n; i++) {
+		LOG_SCOPE("task", group->nodes[i]->pid);
+		err = batch_new(group->nodes[i]->process->driver, &batches[i]);
+		if (!err)
+			err = queue(group->restore, group->nodes[i], batches[i]);
+		if (!err)
+			err = batch_start(batches[i]);
+		if (err)
+			batch_freep(&batches[i]);
+	}
+	for (size_t i = 0; i < group->n; i++) {
+		LOG_SCOPE("task", group->nodes[i]->pid);
+		int wait_err = batches[i] ? batch_wait(batches[i]) : 0;
+
+		err = err ? err : wait_err;
+		batch_freep(&batches[i]);
+	}
+	return err;
+}
+
+/* Queue and run the attributes' calls of all threads of a group. */
+static int run_threads(const struct group *group, int (*step)(struct task_ctx *ctxs, size_t n))
+{
+	VEC(struct task_ctx) ctxs = { 0 };
 	int err;
 
-	for (size_t i = 0; i < n; i++)
-		node_task_ctx(restore, node, i, &ctxs[i]);
-	err = step(ctxs, n);
-	free(ctxs);
+	for (size_t i = 0; i < group->n; i++)
+		for (size_t j = 0; j < group->nodes[i]->process->n_threads; j++)
+			node_task_ctx(group->restore, group->nodes[i], j, VEC_ADD(&ctxs));
+	err = step(ctxs.data, ctxs.n);
+	VEC_FREE(&ctxs);
 	return err;
+}
+
+/* Give the next live tasks to @step, @at_a_time; children before parents if @backwards. */
+static int for_each_group(struct restore *restore, size_t at_a_time, bool backwards,
+			  int (*step)(const struct group *group))
+{
+	struct group group = { .restore = restore };
+	size_t n_tasks = restore->model.tasks.n;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < n_tasks; i++) {
+		struct tree_node *node = restore->plan.nodes.data[backwards ? n_tasks - 1 - i : i];
+
+		if (is_alive(node))
+			group.nodes[group.n++] = node;
+		if (group.n < at_a_time)
+			continue;
+		err = step(&group);
+		group.n = 0;
+	}
+	return err || !group.n ? err : step(&group);
 }
 
 /* --- directories and descriptors ------------------------------------------------------ */
@@ -87,19 +147,21 @@ static int queue_chdir(struct restore *restore, struct batch *batch, uint32_t fi
 	return 0;
 }
 
-static int restore_fs(struct restore *restore, struct tree_node *node)
+static int queue_fs(struct restore *restore, struct tree_node *node, struct batch *batch)
 {
-	cleanup_with(batch_freep) struct batch *batch = NULL;
 	const FsEntry *fs = node->task->fs;
-	int err = batch_new(node->process->driver, &batch);
+	int err = 0;
 
-	if (!err && !is_real_root(restore, fs->root_id))
+	if (!is_real_root(restore, fs->root_id))
 		err = queue_chdir(restore, batch, fs->root_id, true);
 	if (!err)
 		err = queue_chdir(restore, batch, fs->cwd_id, false);
-	if (!err && fs->has_umask)
-		err = task_restore_umask(fs, batch);
-	return err ? err : batch_run(batch);
+	return err || !fs->has_umask ? err : task_restore_umask(fs, batch);
+}
+
+static int restore_fs(const struct group *group)
+{
+	return run_in_group(group, queue_fs);
 }
 
 /* A table that several tasks share is filled through the first of them. */
@@ -121,7 +183,9 @@ static int restore_descriptors(struct restore *restore, struct tree_node *node)
 
 	if (!owns_table(restore, node))
 		return 0;
-	err = files_table(&restore->files, node->task->ids->files_id, &items);
+	err = files_attach(&restore->files, node->task->ids->files_id, &restore->courier, node->process);
+	if (!err)
+		err = files_table(&restore->files, node->task->ids->files_id, &items);
 	if (!err)
 		err = courier_install(&restore->courier, node->process, items.data, items.n);
 	VEC_FREE(&items);
@@ -141,82 +205,27 @@ static int restore_threads(struct tree_node *node)
 	return err;
 }
 
-/* --- zombies ---------------------------------------------------------------------------- */
+/* --- restore, settle, release -------------------------------------------------------------- */
 
-/* The parent must not see the SIGCHLD of a child that, for it, ended long ago. */
-static int swallow_sigchld(struct tree_node *parent)
-{
-	cleanup_with(batch_freep) struct batch *batch = NULL;
-	const uint64_t sigchld = 1ULL << (SIGCHLD - 1);
-	const struct timespec now = { 0 };
-	int err = batch_new(parent->process->driver, &batch);
-
-	if (!err)
-		err = batch_room(batch, 1, sizeof(sigchld) + sizeof(now) + 32);
-	if (err)
-		return err;
-	batch_add(batch, SYS_rt_sigtimedwait, batch_data(batch, &sigchld, sizeof(sigchld)).v, 0,
-		  batch_data(batch, &now, sizeof(now)).v, sizeof(sigchld));
-	return batch_run(batch);
-}
-
-static int name_zombie(struct tree_node *node)
-{
-	cleanup_with(batch_freep) struct batch *batch = NULL;
-	char name[16] = { 0 };
-	int err = batch_new(node->process->driver, &batch);
-
-	snprintf(name, sizeof(name), "%s", node->task->core[0]->tc->comm);
-	if (!err)
-		err = batch_room(batch, 1, sizeof(name));
-	if (err)
-		return err;
-	batch_must(batch, "set its name", SYS_prctl, PR_SET_NAME, batch_data(batch, name, sizeof(name)).v);
-	return batch_run(batch);
-}
-
-static int end_zombies(struct restore *restore)
+static int restore_attributes(const struct group *group)
 {
 	int err = 0;
 
-	for (size_t i = 1; !err && i < restore->model.tasks.n; i++) {
-		struct tree_node *node = restore->plan.nodes.data[i];
-
-		LOG_SCOPE("task", node->pid);
-		if (node->task->mm)
-			continue;
-		err = name_zombie(node);
-		if (!err)
-			err = puppet_exit_with(node->process, node->task->core[0]->tc->exit_code);
-		if (!err)
-			err = swallow_sigchld(node->parent);
-		if (!err) {
-			remote_process_free(node->process);
-			node->process = NULL;
-		}
-	}
-	return err;
-}
-
-/* --- restore, settle, release -------------------------------------------------------------- */
-
-static int restore_attributes(struct restore *restore, struct tree_node *node)
-{
-	int err = restore_threads(node);
-
-	return err ? err : for_all_threads(restore, node, task_restore);
+	for (size_t i = 0; !err && i < group->n; i++)
+		err = restore_threads(group->nodes[i]);
+	return err ? err : run_threads(group, task_restore);
 }
 
 int tasks_restore(struct restore *restore)
 {
-	int err = end_zombies(restore);
+	int err = zombies_end(restore);
 
 	/* Directories use descriptors for a moment: before any table, which tasks may share, is filled. */
 	if (!err)
-		err = for_each_alive(restore, restore_fs);
+		err = for_each_group(restore, TASKS_AT_A_TIME, false, restore_fs);
 	if (!err)
 		err = for_each_alive(restore, restore_descriptors);
-	return err ? err : for_each_alive(restore, restore_attributes);
+	return err ? err : for_each_group(restore, TASKS_AT_A_TIME, false, restore_attributes);
 }
 
 static int load_registers(struct restore *restore, struct tree_node *node)
@@ -241,44 +250,130 @@ static int load_registers(struct restore *restore, struct tree_node *node)
 	return err;
 }
 
-static int settle_one(struct restore *restore, struct tree_node *node)
+/* Those of them that a task can be stopped by: it must not have another use for the signal. */
+static int stop_signal(const struct tree_node *node, int *ret)
 {
-	int err = mm_settle(node->process, node->task->mm);
+	cleanup_with(proc_status_free) struct proc_status status = { 0 };
+	int signo = (int)node->task->core[0]->tc->stop_signo;
+	bool is_stop = signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU;
+	int err = proc_read_status(node->pid, 0, &status);
+
+	*ret = is_stop && !((status.sig_caught | status.sig_ignored) & 1UL << (signo - 1)) ? signo : SIGSTOP;
+	return err;
+}
+
+/* A group with stopped members is hung up by the kernel when its last tie to the session goes, setpgid(2). */
+static void warn_of_hangup(const struct options *options, const struct tree_node *node)
+{
+	if (!node->parent && options->shell_job && options->restore_detached && !options->restore_sibling)
+		pr_warn("it is a stopped job and will get SIGHUP when criu ends: restore it without "
+			"--restore-detached");
+}
+
+/*
+ * Because it was, or because --leave-stopped asks for it. Its parent is told now, while it is still a puppet, and
+ * what it is told too much is taken away again.
+ */
+static int stop_again(const struct restore *restore, struct tree_node *node)
+{
+	const TaskCoreEntry *tc = node->task->core[0]->tc;
+	bool was_stopped = tc->task_state == TASK_STATE_STOPPED;
+	int err = 0, signo = SIGSTOP;
+
+	if (!was_stopped && restore->options->final_state != FINAL_STOPPED)
+		return 0;
+	warn_of_hangup(restore->options, node);
+	if (was_stopped)
+		err = stop_signal(node, &signo);
+	if (!err)
+		err = puppet_group_stop(node->process, signo);
+	if (!err && node->parent && (!was_stopped || (tc->extra && tc->extra->stop_seen)))
+		err = puppet_wait_stopped(node->parent->process, node->pid);
+	return err;
+}
+
+static int queue_courier_close(struct restore *restore, struct tree_node *node, struct batch *batch)
+{
+	return owns_table(restore, node) ? courier_close(&restore->courier, batch) : 0;
+}
+
+static int leave_one(struct restore *restore, struct tree_node *node)
+{
+	int err = remote_close(node->process);
 
 	if (!err)
-		err = for_all_threads(restore, node, task_settle);
-	if (!err && owns_table(restore, node))
-		err = courier_close(&restore->courier, node->process);
-	if (!err)
-		err = remote_close(node->process);
+		err = stop_again(restore, node);
 	return err ? err : load_registers(restore, node);
 }
 
-int tasks_settle(struct restore *restore)
+static int settle_group(const struct group *group)
 {
-	return for_each_alive(restore, settle_one);
+	int err = 0;
+
+	for (size_t i = 0; !err && i < group->n; i++) {
+		LOG_SCOPE("task", group->nodes[i]->pid);
+		err = mm_settle(group->nodes[i]->process, group->nodes[i]->task->mm);
+	}
+	if (!err)
+		err = run_threads(group, task_settle);
+	if (!err)
+		err = run_in_group(group, queue_courier_close);
+	for (size_t i = 0; !err && i < group->n; i++) {
+		LOG_SCOPE("task", group->nodes[i]->pid);
+		err = leave_one(group->restore, group->nodes[i]);
+	}
+	return err;
 }
 
-static void let_go(struct restore *restore, struct tree_node *node)
+static bool any_stopped(const struct restore *restore)
 {
-	bool stop = restore->options->final_state == FINAL_STOPPED ||
-		    node->task->core[0]->tc->task_state == TASK_STATE_STOPPED;
+	for (size_t i = 0; i < restore->model.tasks.n; i++)
+		if (restore->model.tasks.data[i].core[0]->tc->task_state == TASK_STATE_STOPPED)
+			return true;
+	return false;
+}
 
-	if (stop)
-		sys_pidfd_send_signal(node->process->pidfd, SIGSTOP);
+/*
+ * Children before parents: a parent's pending signals are its own only when no
+ * child has anything to tell any more, and a child that is to be stopped has.
+ */
+int tasks_settle(struct restore *restore)
+{
+	return for_each_group(restore, any_stopped(restore) ? 1 : TASKS_AT_A_TIME, true, settle_group);
+}
+
+static void let_go(struct tree_node *node)
+{
 	for (size_t i = 0; i < node->process->n_threads; i++)
 		ptrace_request(PTRACE_DETACH, node->process->threads[i].tid, 0, 0);
 }
 
+/*
+ * Timeline of the release, and what our death means at each point:
+ *
+ *  1. every puppet is complete and dies with us: nothing is left
+ *  2. the guard kills them should we die: nothing is left
+ *  3. one by one they are no longer tied to us: the guard still kills all
+ *  4. the guard is told to let them live: detached, every task runs
+ *  5. we detach from them ourselves
+ */
 int tasks_release(struct restore *restore)
 {
-	int err = 0;
+	int *pidfds = arena_array(restore->model.arena, int, restore->model.tasks.n);
+	size_t n = 0;
+	int err;
 
+	for (size_t i = 0; i < restore->model.tasks.n; i++)
+		if (is_alive(restore->plan.nodes.data[i]))
+			pidfds[n++] = restore->plan.nodes.data[i]->process->pidfd;
+	err = guard_commit_begin(restore->guard, restore->dir->fd, pidfds, n, NULL);
 	for (size_t i = 0; !err && i < restore->model.tasks.n; i++)
 		if (is_alive(restore->plan.nodes.data[i]))
 			err = puppet_commit(restore->plan.nodes.data[i]->process);
+	if (!err)
+		err = guard_commit_cancel(restore->guard);
 	for (size_t i = 0; !err && i < restore->model.tasks.n; i++)
 		if (is_alive(restore->plan.nodes.data[i]))
-			let_go(restore, restore->plan.nodes.data[i]);
+			let_go(restore->plan.nodes.data[i]);
 	return err;
 }

@@ -109,13 +109,22 @@ static uint64_t sharing_flags(const struct tree_node *node)
 	return flags;
 }
 
+/* Nobody is told about a helper's end. */
+static int exit_signal(const struct tree_node *node)
+{
+	const TaskExtraEntry *extra = node->task ? node->task->core[0]->tc->extra : NULL;
+
+	if (!node->task)
+		return 0;
+	return extra && extra->has_exit_signal ? (int)extra->exit_signal : SIGCHLD;
+}
+
 static int fork_child(struct tree_node *node)
 {
 	const struct puppet_spec spec = {
 		.pid = node->pid,
 		.clone_flags = sharing_flags(node),
-		/* Nobody is told about a helper's end. */
-		.exit_signo = node->task ? SIGCHLD : 0,
+		.exit_signo = exit_signal(node),
 	};
 	int err = puppet_make_child(node->creator->process, &spec, &node->process);
 
