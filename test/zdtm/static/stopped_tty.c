@@ -1,72 +1,68 @@
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 
 #include "taskutil.h"
 #include "zdtmtst.h"
 
-const char *test_doc = "A background job that its terminal has stopped for reading stays stopped and reads later";
+const char *test_doc = "Background jobs that a terminal has stopped: by reading, by writing; seen by the shell or not";
 const char *test_author = "The criu team";
 
-static int slave;
-static pid_t *reader;
+static const struct {
+	int signo;
+	int seen;
+} jobs[] = {
+	{ SIGTTIN, 0 },
+	{ SIGTTIN, 1 },
+	{ SIGTTOU, 0 },
+	{ SIGTTOU, 1 },
+};
 
-static int __attribute__((noreturn)) background(void)
-{
-	char c = 0;
+static pid_t *pids;
 
-	signal(SIGTERM, SIG_DFL);
-	/* The first attempt is stopped by SIGTTIN and tried again when continued. */
-	if (read(slave, &c, 1) != 1 || c != 'x')
-		_exit(1);
-	_exit(0);
-}
-
-/* The leader of the terminal's session, in the foreground. */
+/* The leader of a session, as a shell is; a job's group is not orphaned. No terminal: the signals say all of it. */
 static int set(void)
 {
-	if (setsid() < 0 || ioctl(slave, TIOCSCTTY, 0))
-		return pr_perror("TIOCSCTTY");
-	*reader = test_fork();
-	if (*reader < 0)
-		return pr_perror("fork");
-	if (!*reader) {
-		setpgid(0, 0);
-		*reader = getpid();
-		background();
+	int status;
+	size_t i;
+
+	if (setsid() < 0)
+		return pr_perror("setsid");
+	for (i = 0; i < ARRAY_SIZE(jobs); i++) {
+		pids[i] = child_start(NULL, NULL);
+		if (pids[i] < 0 || setpgid(pids[i], pids[i]) || kill(pids[i], jobs[i].signo) ||
+		    task_wait_state(pids[i], 'T'))
+			return pr_perror("job");
+		if (jobs[i].seen && waitpid(pids[i], &status, WUNTRACED) != pids[i])
+			return pr_perror("waitpid");
 	}
-	while (getpgid(*reader) != *reader)
-		usleep(1000);
-	return task_wait_state(*reader, 'T');
+	return 0;
 }
 
 static int check(void)
 {
-	int status;
+	size_t i;
 
-	if (waitpid(*reader, &status, WUNTRACED) != *reader || !WIFSTOPPED(status) || WSTOPSIG(status) != SIGTTIN)
-		return fail("wait status %#x instead of stopped by SIGTTIN", status);
-	/* Another one in the foreground is what lets it read. */
-	signal(SIGTTOU, SIG_IGN);
-	if (tcsetpgrp(slave, *reader) || kill(*reader, SIGCONT))
-		return fail("foreground");
-	return child_reap(*reader);
+	for (i = 0; i < ARRAY_SIZE(jobs); i++) {
+		siginfo_t info = { 0 };
+		int want = jobs[i].seen ? 0 : jobs[i].signo;
+
+		if (waitid(P_PID, pids[i], &info, WSTOPPED | WNOHANG) || info.si_status != want)
+			return fail("job %zu: stop by %d instead of %d is reported", i, info.si_status, want);
+		if (kill(pids[i], SIGCONT) || child_finish(pids[i]))
+			return fail("job %zu: continue", i);
+	}
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	int master;
+	size_t i;
 	pid_t pid;
 
 	test_init(argc, argv);
-	master = posix_openpt(O_RDWR | O_NOCTTY);
-	if (master < 0 || grantpt(master) || unlockpt(master))
-		return pr_perror("posix_openpt");
-	slave = open(ptsname(master), O_RDWR | O_NOCTTY);
-	reader = shared_alloc(sizeof(*reader));
-	if (slave < 0 || !reader)
-		return pr_perror("open %s", ptsname(master));
+	pids = shared_alloc(sizeof(*pids) * ARRAY_SIZE(jobs));
+	if (!pids)
+		return 1;
 	pid = child_start(set, check);
 	if (pid < 0)
 		return 1;
@@ -74,10 +70,9 @@ int main(int argc, char **argv)
 	test_daemon();
 	test_waitsig();
 
-	if (task_state(*reader) != 'T')
-		return fail("the background job is not stopped but %c", task_state(*reader));
-	if (write(master, "x\n", 2) != 2)
-		return fail("write to the terminal");
+	for (i = 0; i < ARRAY_SIZE(jobs); i++)
+		if (task_state(pids[i]) != 'T')
+			return fail("job %zu is not stopped but %c", i, task_state(pids[i]));
 	if (child_finish(pid))
 		return 1;
 	pass();
