@@ -179,6 +179,8 @@ class Target:
     def end(self):
         box.kill_all(box.criu_processes())
         box.kill_all([p for p in getattr(self, "pids", []) if box.alive(p)])
+        if os.path.exists(self.stats.path):
+            os.unlink(self.stats.path)
 
     def interrupted(self):
         return {name: slot[2] for name, slot in self.stats.slots().items()}
