@@ -48,8 +48,6 @@ static void fill_pstree(struct dump *dump, size_t index)
 
 static void check_process(struct dump *dump, const struct remote_process *process)
 {
-	if (process->pid == getpid() || process->pid == getppid())
-		refuse(&dump->refusals, "criu itself runs in the tree it is to dump");
 	if (process->status.n_ns_pids > 1 && process->state != REMOTE_ZOMBIE)
 		refuse(&dump->refusals,
 		       "is in a pid namespace of its own: not supported by this version; run criu inside");

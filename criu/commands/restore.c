@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 #include "commands/command.h"
@@ -15,6 +16,8 @@ static void wait_for_children(void)
 
 static int become_program(char *const *argv)
 {
+	/* Ignored by us, which a program would inherit. */
+	signal(SIGPIPE, SIG_DFL);
 	execvp(argv[0], argv);
 	return fail_errno("cannot execute %s (option --exec-cmd)", argv[0]);
 }

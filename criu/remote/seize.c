@@ -226,6 +226,12 @@ static int seize_process_begin(struct seizing *seizing, struct remote_process *p
 
 	if (err)
 		return err;
+	/* A worker is driven by its parent, which belongs to us, too. */
+	if (process->pid == getpid() || process->pid == getppid()) {
+		refuse(&seizing->refusals, "criu itself (task %d) runs in the tree: run it from outside", process->pid);
+		process->state = REMOTE_ZOMBIE;
+		return 0;
+	}
 	/* A dead main thread looks like a zombie, too, while other threads run. */
 	if (process->stat.state == 'Z' && is_alone(process->pid)) {
 		process->state = REMOTE_ZOMBIE;
