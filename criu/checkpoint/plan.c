@@ -1,8 +1,10 @@
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "checkpoint/confinement.h"
 #include "checkpoint/dump-ctx.h"
+#include "restore/tree-plan.h"
 #include "task/task.h"
 #include "util/log.h"
 
@@ -76,6 +78,37 @@ static int plan_tree(struct dump *dump)
 	}
 	check_root(dump);
 	confinement_warn(&dump->tree);
+	return 0;
+}
+
+/* The session or group of a living task that is not dumped: its number can't be had at restore. */
+static void check_outer(struct dump *dump, pid_t id, pid_t root_id, const char *what)
+{
+	if (id == root_id || model_task(&dump->model, id) || kill(id, 0))
+		return;
+	refuse(&dump->refusals, "belongs to %s %d of a task outside the tree: dump that one, too, or run it in a session of its own",
+	       what, id);
+}
+
+/* What restore will do is planned now: a job must not be killed that it could not bring back. */
+static int plan_restore(struct dump *dump)
+{
+	const struct proc_stat *root = &dump->processes[0]->stat;
+	struct tree_plan plan = { 0 };
+	int err = model_index(&dump->model);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < dump->tree.n; i++) {
+		const struct remote_process *process = dump->processes[i];
+
+		LOG_SCOPE("task", process->pid);
+		check_outer(dump, process->stat.sid, root->sid, "session");
+		check_outer(dump, process->stat.pgid, root->pgid, "process group");
+	}
+	if (!dump->refusals.n && tree_plan_make(&dump->model, dump->options->shell_job, &plan))
+		dump->refusals.n++;
+	tree_plan_free(&plan);
 	return 0;
 }
 
@@ -207,6 +240,8 @@ int plan_dump(struct dump *dump)
 		err = remap_plan(&dump->inodes, &dump->model, dump->options, &dump->refusals);
 	if (!err)
 		err = for_each_alive(dump, plan_attributes);
+	if (!err)
+		err = plan_restore(dump);
 	if (!err)
 		err = shmem_plan(&dump->inodes, &dump->tree, &dump->refusals);
 	if (!err && dump->refusals.n) {

@@ -22,27 +22,6 @@ static pid_t root_pid(const struct restore *restore)
 
 /* --- read and check ------------------------------------------------------------------- */
 
-/* Descriptor tables and directories are shared by forking: only with the task that forks. */
-static int check_sharing(const struct restore *restore)
-{
-	for (size_t i = 1; i < restore->model.tasks.n; i++) {
-		const struct task_image *task = &restore->model.tasks.data[i];
-
-		for (size_t j = 0; task->mm && j < i; j++) {
-			const struct task_image *other = &restore->model.tasks.data[j];
-
-			if (!other->mm || other->ids->files_id != task->ids->files_id)
-				continue;
-			if (other->pstree->pid != task->pstree->ppid)
-				return fail(ENOTSUP,
-					    "task %u: shares a descriptor table with task %u, which is not its parent",
-					    task->pstree->pid, other->pstree->pid);
-			break;
-		}
-	}
-	return 0;
-}
-
 static bool is_wanted(const struct model *model, pid_t pid)
 {
 	for (size_t i = 0; i < model->tasks.n; i++) {
@@ -102,12 +81,12 @@ static int read_images(struct restore *restore)
 {
 	int err = image_read(restore->dir, &restore->model);
 
+	if (!err && !restore->model.tasks.data[0].mm)
+		err = fail(EINVAL, "the root task of the image is dead");
 	if (!err)
 		err = move_guard(restore);
 	if (!err)
 		err = validate_tasks(restore);
-	if (!err)
-		err = check_sharing(restore);
 	if (!err)
 		err = files_validate(&restore->model);
 	if (!err)

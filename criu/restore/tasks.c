@@ -147,11 +147,25 @@ static int queue_chdir(struct restore *restore, struct batch *batch, uint32_t fi
 	return 0;
 }
 
+/* Shared directories are set through the first of those that share them. */
+static bool owns_fs(const struct restore *restore, const struct tree_node *node)
+{
+	for (size_t i = 0; i < restore->model.tasks.n; i++) {
+		const struct tree_node *other = restore->plan.nodes.data[i];
+
+		if (is_alive(other) && other->task->ids->fs_id == node->task->ids->fs_id)
+			return other == node;
+	}
+	return true;
+}
+
 static int queue_fs(struct restore *restore, struct tree_node *node, struct batch *batch)
 {
 	const FsEntry *fs = node->task->fs;
 	int err = 0;
 
+	if (!owns_fs(restore, node))
+		return 0;
 	if (!is_real_root(restore, fs->root_id))
 		err = queue_chdir(restore, batch, fs->root_id, true);
 	if (!err)
@@ -216,13 +230,25 @@ static int restore_attributes(const struct group *group)
 	return err ? err : run_threads(group, task_restore);
 }
 
+/* Tasks of one table must not lend at the same time: both would count on its lowest number. */
+static bool any_table_shared(const struct restore *restore)
+{
+	for (size_t i = 0; i < restore->model.tasks.n; i++) {
+		const struct tree_node *node = restore->plan.nodes.data[i];
+
+		if (is_alive(node) && !owns_table(restore, node))
+			return true;
+	}
+	return false;
+}
+
 int tasks_restore(struct restore *restore)
 {
 	int err = zombies_end(restore);
 
 	/* Directories use descriptors for a moment: before any table, which tasks may share, is filled. */
 	if (!err)
-		err = for_each_group(restore, TASKS_AT_A_TIME, false, restore_fs);
+		err = for_each_group(restore, any_table_shared(restore) ? 1 : TASKS_AT_A_TIME, false, restore_fs);
 	if (!err)
 		err = for_each_alive(restore, restore_descriptors);
 	return err ? err : for_each_group(restore, TASKS_AT_A_TIME, false, restore_attributes);

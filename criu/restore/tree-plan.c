@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 
 #include "restore/tree-plan.h"
 #include "util/log.h"
@@ -9,7 +10,8 @@ struct planner {
 	struct tree_plan *plan;
 	struct hash by_pid;	     /* node, helpers included */
 	pid_t outer_sid, outer_pgid; /* of a shell job's root: outside the tree; 0: none */
-	pid_t next_helper_pid;
+	struct hash taken;		/* every number the image uses as an ID */
+	pid_t next_helper_pid, pid_max;
 };
 
 /* Keeps track of the group each task is in, to leave out what a fork has done already. */
@@ -59,12 +61,18 @@ static bool is_below(const struct tree_node *node, const struct tree_node *ances
 
 /* --- where each task is born -------------------------------------------------------- */
 
-/* A PID no task or thread of the image has, for a helper that forks one task and exits. */
+/* A PID nothing in the image is called by, for a helper that forks one task and exits. */
 static pid_t helper_pid(struct planner *planner)
 {
-	while (node_of(planner, planner->next_helper_pid) || !kill(planner->next_helper_pid, 0))
-		planner->next_helper_pid++;
-	return planner->next_helper_pid++;
+	enum { FIRST = 300 };
+	pid_t pid;
+
+	do {
+		if (planner->next_helper_pid >= planner->pid_max)
+			planner->next_helper_pid = FIRST;
+		pid = planner->next_helper_pid++;
+	} while (hash_get(&planner->taken, pid, 0) || node_of(planner, pid) || !kill(pid, 0));
+	return pid;
 }
 
 /* Which session must @node be born in? 0: any, it leaves by becoming a leader. */
@@ -300,6 +308,12 @@ static int check_root(struct planner *planner, bool shell_job)
 	return 0;
 }
 
+static void take_id(struct planner *planner, pid_t id)
+{
+	hash_put(&planner->taken, id, 0, planner);
+	planner->next_helper_pid = max_u64(planner->next_helper_pid, id + 1);
+}
+
 static void add_tasks(struct planner *planner)
 {
 	const struct model *model = planner->model;
@@ -309,17 +323,78 @@ static void add_tasks(struct planner *planner)
 		struct tree_node *node = add_node(planner, task->pstree->pid, task);
 
 		node->parent = i ? node_of(planner, task->pstree->ppid) : NULL;
-		planner->next_helper_pid = max_u64(planner->next_helper_pid, task->pstree->pid + 1);
+		take_id(planner, task->pstree->sid);
+		take_id(planner, task->pstree->pgid);
+		take_id(planner, task->pstree->pid);
 		for (size_t j = 0; j < task->pstree->n_threads; j++)
-			planner->next_helper_pid = max_u64(planner->next_helper_pid, task->pstree->threads[j] + 1);
-		planner->next_helper_pid = max_u64(planner->next_helper_pid, task->pstree->sid + 1);
-		planner->next_helper_pid = max_u64(planner->next_helper_pid, task->pstree->pgid + 1);
+			take_id(planner, task->pstree->threads[j]);
 	}
+}
+
+/* Above it clone3(2) gives no PID. */
+static pid_t read_pid_max(void)
+{
+	enum { DEFAULT = 32768 };
+	FILE *file = fopen("/proc/sys/kernel/pid_max", "re");
+	int pid_max;
+
+	if (!file)
+		return DEFAULT;
+	if (fscanf(file, "%d", &pid_max) != 1)
+		pid_max = DEFAULT;
+	fclose(file);
+	return pid_max;
+}
+
+/* --- what tasks share ---------------------------------------------------------------------- */
+
+const struct tree_node *tree_node_source(const struct tree_node *node)
+{
+	const struct tree_node *creator = node->creator;
+
+	while (creator && !creator->task)
+		creator = creator->creator;
+	return creator;
+}
+
+/* Tables and directories are shared by forking: only with the task one is forked from. */
+static int check_shared(struct hash *owners, const struct tree_node *node, uint32_t id, uint32_t source_id,
+			const char *what)
+{
+	const struct tree_node *owner = hash_get(owners, id, 0);
+
+	if (!owner)
+		hash_put(owners, id, 0, (void *)node);
+	else if (id != source_id)
+		return fail(ENOTSUP, "task %d: shares its %s with task %d, which no order of forks can restore", node->pid,
+			    what, owner->pid);
+	return 0;
+}
+
+static int check_sharing(const struct planner *planner)
+{
+	struct hash tables = { 0 }, directories = { 0 };
+	int err = 0;
+
+	for (size_t i = 0; !err && i < planner->model->tasks.n; i++) {
+		const struct tree_node *node = planner->plan->nodes.data[i];
+		const struct tree_node *source = tree_node_source(node);
+		const TaskKobjIdsEntry *ids = node->task->ids, *from = source ? source->task->ids : NULL;
+
+		if (!ids)
+			continue;
+		err = check_shared(&tables, node, ids->files_id, from ? from->files_id : 0, "descriptor table");
+		if (!err)
+			err = check_shared(&directories, node, ids->fs_id, from ? from->fs_id : 0, "working directory");
+	}
+	hash_free(&tables);
+	hash_free(&directories);
+	return err;
 }
 
 int tree_plan_make(const struct model *model, bool shell_job, struct tree_plan *ret)
 {
-	struct planner planner = { .model = model, .plan = ret };
+	struct planner planner = { .model = model, .plan = ret, .pid_max = read_pid_max() };
 	int err;
 
 	*ret = (struct tree_plan){ 0 };
@@ -328,10 +403,13 @@ int tree_plan_make(const struct model *model, bool shell_job, struct tree_plan *
 		add_tasks(&planner);
 		err = create(&planner, ret->nodes.data[0]);
 	}
+	if (!err)
+		err = check_sharing(&planner);
 	if (!err) {
 		plan_groups(&planner);
 		plan_exits(&planner);
 	}
+	hash_free(&planner.taken);
 	hash_free(&planner.by_pid);
 	return err;
 }

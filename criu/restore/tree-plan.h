@@ -52,9 +52,14 @@ struct tree_plan {
 /**
  * tree_plan_make - plan for all tasks of @model
  * @shell_job: the root's session and process group are outside the tree: ours take their place
- * Return: 0, or -ENOTSUP, logged, naming the task whose session can't be had.
+ * Return: 0, or -ENOTSUP, logged, naming the task whose session, or whose sharing with another, can't be had.
+ * A dump asks, too: it must not kill what could not be restored.
  */
 int must_check tree_plan_make(const struct model *model, bool shell_job, struct tree_plan *ret);
+
+/** tree_node_source - the task whose descriptors and memory a forked node starts with: helpers pass on theirs. */
+const struct tree_node *tree_node_source(const struct tree_node *node);
+
 void tree_plan_free(struct tree_plan *plan);
 
 #endif

@@ -95,16 +95,20 @@ static int fork_root(struct restore *restore, struct tree_node *node)
 	return err ? err : layout_own_vdso(&node->vdso);
 }
 
+/* Helpers share all with their creator, to pass it on. */
 static uint64_t sharing_flags(const struct tree_node *node)
 {
-	const struct task_image *task = node->task, *creator = node->creator->task;
+	const struct tree_node *source = tree_node_source(node);
+	const TaskKobjIdsEntry *ids = node->task ? node->task->ids : NULL;
 	uint64_t flags = 0;
 
-	if (!task || !creator || !task->ids || !creator->ids)
+	if (!node->task)
+		return CLONE_FILES | CLONE_FS;
+	if (!ids || !source->task->ids)
 		return 0;
-	if (task->ids->files_id == creator->ids->files_id)
+	if (ids->files_id == source->task->ids->files_id)
 		flags |= CLONE_FILES;
-	if (task->ids->fs_id == creator->ids->fs_id)
+	if (ids->fs_id == source->task->ids->fs_id)
 		flags |= CLONE_FS;
 	return flags;
 }
