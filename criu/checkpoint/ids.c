@@ -30,6 +30,9 @@ static const struct {
 
 enum ns { NS_PID, NS_NET, NS_IPC, NS_UTS, NS_MNT, NS_USER, NS_CGROUP, NS_TIME, NAMESPACES };
 
+/* What its children would be born into: differs from its own after an unshare(2). */
+static const char *const ns_of_children[] = { "pid_for_children", "time_for_children" };
+
 static const char *const ns_names[NAMESPACES] = {
 	[NS_PID] = "pid", [NS_NET] = "net",   [NS_IPC] = "ipc",	      [NS_UTS] = "uts",
 	[NS_MNT] = "mnt", [NS_USER] = "user", [NS_CGROUP] = "cgroup", [NS_TIME] = "time",
@@ -40,6 +43,7 @@ struct ids {
 	struct node *trees[OBJECTS];
 	uint32_t next_id[OBJECTS];
 	ino_t own_ns[NAMESPACES];
+	ino_t own_ns_of_children[ARRAY_SIZE(ns_of_children)];
 };
 
 struct ids *ids_new(void)
@@ -82,12 +86,12 @@ static int find_id(struct ids *ids, enum object object, pid_t pid, uint32_t *ret
 }
 
 /* 0: this kernel has no such namespace. */
-static ino_t read_ns(pid_t pid, enum ns ns)
+static ino_t read_ns(pid_t pid, pid_t tid, const char *name)
 {
-	char path[64];
+	char path[96];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, ns_names[ns]);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/ns/%s", pid, tid, name);
 	return stat(path, &st) ? 0 : st.st_ino;
 }
 
@@ -117,8 +121,40 @@ static void set_ns_ids(const struct ids *ids, TaskKobjIdsEntry *ret)
 int ids_of_self(struct ids *ids, TaskKobjIdsEntry *ret)
 {
 	for (int ns = 0; ns < NAMESPACES; ns++)
-		ids->own_ns[ns] = read_ns(getpid(), ns);
+		ids->own_ns[ns] = read_ns(getpid(), getpid(), ns_names[ns]);
+	for (size_t i = 0; i < ARRAY_SIZE(ns_of_children); i++)
+		ids->own_ns_of_children[i] = read_ns(getpid(), getpid(), ns_of_children[i]);
 	set_ns_ids(ids, ret);
+	return 0;
+}
+
+static void check_namespaces(const struct ids *ids, pid_t pid, pid_t tid, struct refusals *refusals)
+{
+	for (int ns = 0; ns < NAMESPACES; ns++)
+		if (read_ns(pid, tid, ns_names[ns]) != ids->own_ns[ns])
+			refuse(refusals, "thread %d: is in another %s namespace: not supported by this version; run criu inside",
+			       tid, ns_names[ns]);
+	for (size_t i = 0; i < ARRAY_SIZE(ns_of_children); i++)
+		if (read_ns(pid, tid, ns_of_children[i]) != ids->own_ns_of_children[i])
+			refuse(refusals, "thread %d: its next children would be in another namespace (%s): not supported", tid,
+			       ns_of_children[i]);
+}
+
+/* pthreads share them with their leader; after an unshare(2) a thread has its own. */
+static int check_thread(const struct remote_process *process, pid_t tid, struct refusals *refusals)
+{
+	static const enum object shared[] = { OBJECT_FILES, OBJECT_FS };
+
+	for (size_t i = 0; i < ARRAY_SIZE(shared); i++) {
+		int order = sys_kcmp(process->pid, tid, objects[shared[i]].kcmp_type, 0, 0);
+
+		if (order < 0)
+			return fail(-order, "thread %d: cannot compare its %s with that of its process", tid,
+				    objects[shared[i]].name);
+		if (order)
+			refuse(refusals, "thread %d: has a %s of its own: threads like that can't be dumped", tid,
+			       objects[shared[i]].name);
+	}
 	return 0;
 }
 
@@ -145,12 +181,14 @@ int ids_of_process(struct ids *ids, const struct remote_process *process, TaskKo
 			refuse(refusals, "shares its %s with task %d: processes like that can't be dumped",
 			       objects[object].name, owner);
 	}
-	for (int ns = 0; ns < NAMESPACES; ns++)
-		if (read_ns(pid, ns) != ids->own_ns[ns])
-			refuse(refusals,
-			       "is in another %s namespace: dumping namespaces is not supported by this version; run "
-			       "criu inside",
-			       ns_names[ns]);
+	for (size_t i = 0; i < process->n_threads; i++) {
+		pid_t tid = process->threads[i].tid;
+		int err = i ? check_thread(process, tid, refusals) : 0;
+
+		if (err)
+			return err;
+		check_namespaces(ids, pid, tid, refusals);
+	}
 	set_ns_ids(ids, ret);
 	return 0;
 }
