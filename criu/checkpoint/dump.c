@@ -70,6 +70,15 @@ static int write_images(struct dump *dump)
 
 /* --- commit ----------------------------------------------------------------------- */
 
+/* The inventory did not get its name, or not for sure: the job goes on, and no image may look complete. */
+static int take_back(struct dump *dump, int err)
+{
+	fail(-err, "cannot give the inventory its name: the tasks run on, the images are not valid");
+	if (image_remove_inventory(dump->dir) || guard_commit_cancel(dump->guard))
+		pr_warn("the failed commit could not be taken back entirely");
+	return err;
+}
+
 /*
  * The decision is made by guard_commit_begin(): from then on, should we be
  * killed, the guard kills the tasks that are to die and renames the inventory.
@@ -86,9 +95,12 @@ static int commit(struct dump *dump)
 		if (dump->processes[i]->state != REMOTE_ZOMBIE)
 			pidfds[n++] = dump->processes[i]->pidfd;
 	err = guard_commit_begin(dump->guard, dump->dir->fd, pidfds, n, image_commit);
-	if (!err && kill)
+	if (err)
+		return err;
+	if (kill)
 		seize_bind(&dump->tree);
-	return err ? err : image_commit(dump->dir->fd);
+	err = image_commit(dump->dir->fd);
+	return err ? take_back(dump, err) : 0;
 }
 
 static enum release release_for(const struct options *options)
