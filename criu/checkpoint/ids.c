@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <linux/kcmp.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -86,13 +87,21 @@ static int find_id(struct ids *ids, enum object object, pid_t pid, uint32_t *ret
 }
 
 /* 0: this kernel has no such namespace. */
-static ino_t read_ns(pid_t pid, pid_t tid, const char *name)
+static ino_t read_ns(int ns_dir, const char *name)
 {
-	char path[96];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/ns/%s", pid, tid, name);
-	return stat(path, &st) ? 0 : st.st_ino;
+	return fstatat(ns_dir, name, &st, 0) ? 0 : st.st_ino;
+}
+
+static int open_ns_dir(pid_t pid, pid_t tid)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/ns", pid, tid);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? fail_errno("cannot look into %s", path) : fd;
 }
 
 /* Tasks share all namespaces with us, so every namespace has the same id: its number in the enum. */
@@ -120,24 +129,33 @@ static void set_ns_ids(const struct ids *ids, TaskKobjIdsEntry *ret)
 
 int ids_of_self(struct ids *ids, TaskKobjIdsEntry *ret)
 {
+	auto_fd int dir = open_ns_dir(getpid(), getpid());
+
+	if (dir < 0)
+		return dir;
 	for (int ns = 0; ns < NAMESPACES; ns++)
-		ids->own_ns[ns] = read_ns(getpid(), getpid(), ns_names[ns]);
+		ids->own_ns[ns] = read_ns(dir, ns_names[ns]);
 	for (size_t i = 0; i < ARRAY_SIZE(ns_of_children); i++)
-		ids->own_ns_of_children[i] = read_ns(getpid(), getpid(), ns_of_children[i]);
+		ids->own_ns_of_children[i] = read_ns(dir, ns_of_children[i]);
 	set_ns_ids(ids, ret);
 	return 0;
 }
 
-static void check_namespaces(const struct ids *ids, pid_t pid, pid_t tid, struct refusals *refusals)
+static int check_namespaces(const struct ids *ids, pid_t pid, pid_t tid, struct refusals *refusals)
 {
+	auto_fd int dir = open_ns_dir(pid, tid);
+
+	if (dir < 0)
+		return dir;
 	for (int ns = 0; ns < NAMESPACES; ns++)
-		if (read_ns(pid, tid, ns_names[ns]) != ids->own_ns[ns])
+		if (read_ns(dir, ns_names[ns]) != ids->own_ns[ns])
 			refuse(refusals, "thread %d: is in another %s namespace: not supported by this version; run criu inside",
 			       tid, ns_names[ns]);
 	for (size_t i = 0; i < ARRAY_SIZE(ns_of_children); i++)
-		if (read_ns(pid, tid, ns_of_children[i]) != ids->own_ns_of_children[i])
+		if (read_ns(dir, ns_of_children[i]) != ids->own_ns_of_children[i])
 			refuse(refusals, "thread %d: its next children would be in another namespace (%s): not supported", tid,
 			       ns_of_children[i]);
+	return 0;
 }
 
 /* pthreads share them with their leader; after an unshare(2) a thread has its own. */
@@ -185,9 +203,9 @@ int ids_of_process(struct ids *ids, const struct remote_process *process, TaskKo
 		pid_t tid = process->threads[i].tid;
 		int err = i ? check_thread(process, tid, refusals) : 0;
 
+		err = err ? err : check_namespaces(ids, pid, tid, refusals);
 		if (err)
 			return err;
-		check_namespaces(ids, pid, tid, refusals);
 	}
 	set_ns_ids(ids, ret);
 	return 0;

@@ -9,6 +9,7 @@
 #include "util/interrupt.h"
 #include "util/log.h"
 
+/* Exits with 0 whatever its result; any other end, as when memory runs out, leaves *ret as it was. */
 static void work_and_exit(int (*work)(void *arg), void *arg, pid_t watcher, int *ret)
 {
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -34,6 +35,16 @@ static int watch(pid_t worker, const sigset_t *signals)
 	}
 }
 
+static int outcome(int status, int result)
+{
+	if (WIFSIGNALED(status))
+		return fail(ECHILD, "the worker was killed by signal %d (%s)", WTERMSIG(status),
+			    strsignal(WTERMSIG(status)));
+	if (WEXITSTATUS(status))
+		return fail(ECHILD, "the worker gave up with exit status %d", WEXITSTATUS(status));
+	return result;
+}
+
 int worker_run(int (*work)(void *arg), void *arg)
 {
 	int *result = mmap(NULL, sizeof(*result), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -43,6 +54,7 @@ int worker_run(int (*work)(void *arg), void *arg)
 
 	if (result == MAP_FAILED)
 		return fail_errno("cannot map a page to share with the worker");
+	*result = -ECHILD;
 	interrupt_signals(&signals);
 	sigaddset(&signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &signals, &before);
@@ -53,9 +65,7 @@ int worker_run(int (*work)(void *arg), void *arg)
 		ret = fail_errno("cannot fork the worker");
 	} else {
 		status = watch(worker, &signals);
-		ret = WIFSIGNALED(status) ? fail(ECHILD, "the worker was killed by signal %d (%s)", WTERMSIG(status),
-						 strsignal(WTERMSIG(status)))
-					  : *result;
+		ret = outcome(status, *result);
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	munmap(result, sizeof(*result));

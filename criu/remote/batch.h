@@ -26,7 +26,7 @@ struct batch;
 
 /**
  * batch_new - an empty batch for @thread
- * @thread: stopped; its process has a scratch area (remote_open_scratch())
+ * @thread: stopped; its process has a scratch area (remote_open(), remote_open_puppet())
  * Return: 0 or logged -errno. The batch is freed with batch_free().
  */
 int must_check batch_new(struct remote_thread *thread, struct batch **ret);

@@ -386,6 +386,15 @@ static void assign_slots(struct remote_process *process)
 		process->threads[i].slot = remote_addr_at(process->scratch, i * REMOTE_SLOT_BYTES);
 }
 
+/* So that it is known as a leftover (remote_is_leftover()) if criu is killed before the first batch. */
+static int mark_scratch(struct remote_process *process)
+{
+	uint8_t code[ARCH_STUB_BYTES_MAX] = { 0 };
+
+	arch_stub_build(code, &process->driver->resume_regs, process->driver->sigmask, false);
+	return remote_write(process, process->scratch, code, arch_stub_bytes(false));
+}
+
 int remote_open(struct remote_process *process)
 {
 	const uint64_t prot = PROT_READ | PROT_WRITE | PROT_EXEC;
@@ -413,12 +422,17 @@ int remote_open(struct remote_process *process)
 			    "task %d: it locks all its memory (mlockall) and its limit RLIMIT_MEMLOCK has no room for "
 			    "%zu bytes more: raise it with prlimit(1)",
 			    process->pid, process->scratch_bytes);
+	if (addr == -EACCES)
+		return fail(EACCES,
+			    "task %d: it may not have memory that is both writable and executable (PR_SET_MDWE, or a "
+			    "security module's policy): tasks like that can't be dumped",
+			    process->pid);
 	if (addr < 0 && addr > -4096)
 		return fail(-addr, "task %d: cannot map %zu bytes of scratch memory in it", process->pid,
 			    process->scratch_bytes);
 	process->scratch.v = addr;
 	assign_slots(process);
-	return 0;
+	return mark_scratch(process);
 }
 
 int remote_open_puppet(struct remote_process *process, struct remote_addr scratch_at, size_t n_slots)

@@ -20,9 +20,9 @@ int must_check courier_open(int above, struct courier *ret);
 int must_check courier_clear(const struct courier *courier, struct batch *batch);
 
 /**
- * courier_lend - queue: fetch @our_fd, which becomes @expect in the puppet
- * @expect: lowest free number there, known to the caller; batch_ret() of the
- * returned op must equal it.
+ * courier_lend - queue: fetch @our_fd into the puppet
+ * Return: the call's index. Its result, batch_ret(), is the descriptor's number
+ * there: the lowest free one, which a caller that goes on without it has to know.
  */
 int courier_lend(const struct courier *courier, struct batch *batch, int our_fd);
 

@@ -87,8 +87,20 @@ enum ptrace_stop ptrace_classify(int status)
 }
 
 /* The deadline is the remaining time of ITIMER_REAL's first expiry: kept by the kernel, not by us. */
+/*
+ * Also the way out of a deadlock with execve(2):
+ *
+ *  1. thread T executes a program; its siblings, traced by us, die and wait to be reaped
+ *  2. T holds its cred_guard_mutex until they are
+ *  3. we attach to T, which waits for that mutex and is restarted after every signal
+ */
 static void interrupt_wait(int signo)
 {
+	int before = errno;
+
+	for (siginfo_t info = { 0 }; !waitid(P_ALL, 0, &info, WEXITED | WNOHANG | __WALL) && info.si_pid;)
+		info.si_pid = 0;
+	errno = before;
 }
 
 void ptrace_deadline(unsigned int seconds)

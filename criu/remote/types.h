@@ -8,10 +8,6 @@ struct remote_addr {
 	uint64_t v;
 };
 
-struct remote_fd {
-	int v;
-};
-
 static inline struct remote_addr remote_addr_at(struct remote_addr base, uint64_t offset)
 {
 	return (struct remote_addr){ base.v + offset };

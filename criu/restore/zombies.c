@@ -38,13 +38,24 @@ static CredsEntry *zombie_creds(const struct tree_node *node)
 	return parent->core[0]->thread_core ? parent->core[0]->thread_core->creds : NULL;
 }
 
-/* Its end must leave no core file. */
-static int forbid_core_dump(struct tree_node *node)
+/* Its signal must kill it, though criu or its caller may ignore that, and leave no core file. */
+static int let_die_of(struct tree_node *node, int signo)
 {
-	long ret;
-	int err = remote_call(node->process->driver, &ret, SYS_prctl, PR_SET_DUMPABLE, 0);
+	static const struct {
+		uint64_t handler, flags, restorer, mask;
+	} by_default;
+	cleanup_with(batch_freep) struct batch *batch = NULL;
+	int err = batch_new(node->process->driver, &batch);
 
-	return !err && ret < 0 ? fail(-ret, "cannot make it undumpable") : err;
+	if (!err)
+		err = batch_room(batch, 2, sizeof(by_default) + 16);
+	if (err)
+		return err;
+	batch_must(batch, "make it undumpable", SYS_prctl, PR_SET_DUMPABLE, 0);
+	if (signo != SIGKILL)
+		batch_must(batch, "stop ignoring a signal", SYS_rt_sigaction, signo,
+			   batch_data(batch, &by_default, sizeof(by_default)).v, 0, sizeof(by_default.mask));
+	return batch_run(batch);
 }
 
 static int end_zombie(struct restore *restore, struct tree_node *node)
@@ -57,7 +68,7 @@ static int end_zombie(struct restore *restore, struct tree_node *node)
 	node_task_ctx(restore, node, 0, &ctx);
 	err = task_restore_zombie(&ctx, zombie_creds(node));
 	if (!err && WIFSIGNALED(tc->exit_code))
-		err = forbid_core_dump(node);
+		err = let_die_of(node, WTERMSIG(tc->exit_code));
 	if (!err)
 		err = puppet_exit_with(node->process, tc->exit_code);
 	if (!err && signo)

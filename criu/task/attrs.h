@@ -10,6 +10,7 @@ extern const struct task_attr task_sigactions;
 extern const struct task_attr task_altstack;
 extern const struct task_attr task_mm_flags;
 extern const struct task_attr task_sched;
+extern const struct task_attr task_policy;
 extern const struct task_attr task_thread;
 extern const struct task_attr task_pending;
 extern const struct task_attr task_posix_timers;
@@ -35,6 +36,9 @@ pid_t task_image_tid(const struct task_ctx *ctx, pid_t tid);
 
 /** task_extra_entry - what of a leader's image mainline does not know, made on first use. */
 TaskExtraEntry *task_extra_entry(struct model *model, TaskCoreEntry *tc);
+
+/** thread_extra_entry - the same of a thread's image. */
+ThreadExtraEntry *thread_extra_entry(struct model *model, ThreadCoreEntry *thread_core);
 
 /**
  * task_timer_resends - does restoring the timers of @tc bring back the pending @signal?

@@ -39,6 +39,16 @@ struct caps {
 
 /* --- dump ----------------------------------------------------------------------------- */
 
+/* Of the leader it is known already; that another thread is in other groups takes system calls by hand. */
+static int creds_plan(struct task_ctx *ctx, struct refusals *refusals)
+{
+	const struct proc_status *status = &ctx->thread->process->status;
+
+	if (ctx->leader && status->n_groups > GROUPS_MAX)
+		refuse(refusals, "The process is in %zu groups, at most %d can be saved", status->n_groups, GROUPS_MAX);
+	return 0;
+}
+
 static int creds_queue(struct task_ctx *ctx, struct batch *batch, void **ret_priv)
 {
 	int *op = arena_new_of(ctx->model->arena, int);
@@ -302,6 +312,7 @@ static int creds_settle(struct task_ctx *ctx, struct batch *batch)
 
 const struct task_attr task_creds = {
 	.name = "credentials",
+	.plan = creds_plan,
 	.queue = creds_queue,
 	.dump = creds_dump,
 	.validate = creds_validate,

@@ -2,9 +2,11 @@
  * What prctl(2) and membarrier(2) set, and what goes into a core file.
  *
  * Of the process: whether it is dumpable, a reaper of orphans, without
- * transparent huge pages; its core dump filter, seen and set from outside; which kinds of expedited memory barriers it has
- * registered for. Of a thread: the signal at its parent's death, the slack of
- * its timers (see sched.c). Only the task itself can see and set them.
+ * transparent huge pages, with all its memory open to merging (KSM); its core
+ * dump filter, seen and set from outside; which kinds of expedited memory
+ * barriers it has registered for. Of a thread: the signal at its parent's
+ * death, the slack of its timers (see sched.c), and what is in policy.c. Only
+ * the task itself can see and set them.
  *
  * Order: huge pages before memory is filled, and barriers while there is one
  * thread, when registering costs nothing. The reaper flag once the tree is
@@ -12,8 +14,9 @@
  * signal after credentials, whose change resets both; dumpable in the
  * leader, after its threads.
  *
- * Lost: registrations on kernels before 6.3, which can't be asked for them;
- * machine-check and speculation policy, the time stamp counter trap.
+ * Lost: registrations on kernels before 6.3, which can't be asked for them. A
+ * process that forbids itself executable memory (PR_SET_MDWE) can't be driven
+ * at all: remote_open() refuses it.
  */
 #include "task/attrs.h"
 
@@ -31,6 +34,11 @@
 #define PR_GET_THP_DISABLE 42
 #endif
 #define THP_DISABLED_ENTIRELY 1
+
+#ifndef PR_SET_MEMORY_MERGE
+#define PR_SET_MEMORY_MERGE 67
+#define PR_GET_MEMORY_MERGE 68
+#endif
 
 #define MEMBARRIER_GET_REGISTRATIONS (1 << 9)
 /* The registering commands of membarrier(2), which are single bits: what the call above returns. */
@@ -86,7 +94,7 @@ static int restore_coredump_filter(const struct task_ctx *ctx)
 }
 
 struct mm_flags_priv {
-	int thp_op, membarrier_op, brk_op;
+	int thp_op, merge_op, membarrier_op, brk_op;
 };
 
 static int mm_flags_queue(struct task_ctx *ctx, struct batch *batch, void **ret_priv)
@@ -97,6 +105,7 @@ static int mm_flags_queue(struct task_ctx *ctx, struct batch *batch, void **ret_
 		return 0;
 	priv = arena_new_of(ctx->model->arena, struct mm_flags_priv);
 	priv->thp_op = batch_add(batch, __NR_prctl, PR_GET_THP_DISABLE);
+	priv->merge_op = batch_add(batch, __NR_prctl, PR_GET_MEMORY_MERGE);
 	/* The end of the heap to the byte: brk(0) answers it and changes nothing. */
 	priv->brk_op = batch_add(batch, __NR_brk, 0);
 	if (ctx->features->membarrier_get)
@@ -120,6 +129,10 @@ static int mm_flags_dump(struct task_ctx *ctx, struct batch *batch, void *priv_a
 	value = batch_ret(batch, priv->thp_op);
 	if (mm)
 		mm->mm_brk = batch_ret(batch, priv->brk_op);
+	if (mm && batch_ret(batch, priv->merge_op) > 0) {
+		mm->has_memory_merge = true;
+		mm->memory_merge = true;
+	}
 	if (value > 0 && mm) {
 		mm->has_thp_disabled = true;
 		mm->thp_disabled = true;
@@ -157,11 +170,14 @@ static int mm_flags_restore(struct task_ctx *ctx, struct batch *batch)
 		return 0;
 	err = restore_coredump_filter(ctx);
 	if (!err)
-		err = batch_room(batch, 1 + 32, 0);
+		err = batch_room(batch, 2 + 32, 0);
 	if (err)
 		return err;
 	if (mm)
 		batch_must(batch, "allow or forbid huge pages", __NR_prctl, PR_SET_THP_DISABLE, mm->thp_disabled);
+	if (mm && mm->memory_merge != (prctl(PR_GET_MEMORY_MERGE, 0, 0, 0, 0) > 0))
+		batch_must(batch, "allow or forbid the merging of memory", __NR_prctl, PR_SET_MEMORY_MERGE,
+			   mm->memory_merge);
 	mask = ctx->core->tc->membarrier_registration_mask;
 	for (uint32_t command = 1; mask; mask &= ~command, command <<= 1)
 		if (mask & command)

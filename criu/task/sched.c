@@ -168,13 +168,16 @@ static int sched_queue(struct task_ctx *ctx, struct batch *batch, void **ret_pri
 	return 0;
 }
 
+ThreadExtraEntry *thread_extra_entry(struct model *model, ThreadCoreEntry *thread_core)
+{
+	if (!thread_core->extra)
+		thread_core->extra = model_new(model, ThreadExtraEntry, thread_extra_entry__init);
+	return thread_core->extra;
+}
+
 static ThreadExtraEntry *need_extra(struct task_ctx *ctx)
 {
-	ThreadCoreEntry *thread_core = ctx->core->thread_core;
-
-	if (!thread_core->extra)
-		thread_core->extra = model_new(ctx->model, ThreadExtraEntry, thread_extra_entry__init);
-	return thread_core->extra;
+	return thread_extra_entry(ctx->model, ctx->core->thread_core);
 }
 
 static int dump_affinity(struct task_ctx *ctx)

@@ -12,7 +12,7 @@
  * tracer has filters suspended, so the calls that follow still run.
  *
  * Lost: listeners of SECCOMP_RET_USER_NOTIF (the descriptor is what a dump
- * would refuse), the mitigations that a filter without SPEC_ALLOW turns on.
+ * would refuse). The mitigations that a filter turns on are in policy.c.
  */
 #include "task/attrs.h"
 

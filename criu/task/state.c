@@ -14,8 +14,9 @@
  * parent's.
  *
  * Lost: execution domains of threads that differ from the leader's (images
- * hold one for the process). The domain is set late, because
- * READ_IMPLIES_EXEC would change the mappings that are still to be made.
+ * hold one for the process); that a zombie left a core file. The domain is set
+ * late, because READ_IMPLIES_EXEC would change the mappings that are still to be
+ * made.
  */
 #include "task/attrs.h"
 

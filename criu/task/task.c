@@ -1,6 +1,7 @@
 #include "task/attrs.h"
 
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "arch.h"
 #include "util/log.h"
@@ -15,9 +16,9 @@
  * Interval timers run from the last call on.
  */
 const struct task_attr *const task_attrs[] = {
-	&task_registers,    &task_state,   &task_sigactions, &task_altstack,	 &task_mm_flags,
-	&task_sched,	    &task_thread,  &task_pending,    &task_posix_timers, &task_limits,
-	&task_no_new_privs, &task_seccomp, &task_creds,	     &task_after_creds,	 &task_itimers,
+	&task_registers, &task_state,  &task_sigactions,  &task_altstack,     &task_mm_flags, &task_sched,
+	&task_policy,	 &task_thread, &task_pending,	  &task_posix_timers, &task_limits,   &task_no_new_privs,
+	&task_seccomp,	 &task_creds,  &task_after_creds, &task_itimers,
 };
 const size_t task_attrs_len = ARRAY_SIZE(task_attrs);
 
@@ -154,6 +155,18 @@ static int validate_extra(const TaskExtraEntry *extra)
 	return extra->creds ? creds_check(extra->creds) : 0;
 }
 
+/* The wait status of a zombie: an exit code, or a signal that kills unless it is handled. */
+static int validate_exit_code(uint32_t status)
+{
+	const uint64_t harmless = signo_bit(SIGCHLD) | signo_bit(SIGURG) | signo_bit(SIGWINCH) | signo_bit(SIGCONT) |
+				  signo_bit(SIGSTOP) | signo_bit(SIGTSTP) | signo_bit(SIGTTIN) | signo_bit(SIGTTOU);
+	int signo = WTERMSIG(status);
+	bool valid =
+		signo ? !(status & ~0xffU) && signo < _NSIG && !(signo_bit(signo) & harmless) : !(status & ~0xff00U);
+
+	return valid ? 0 : fail(EINVAL, "Bad wait status %#x of a zombie", status);
+}
+
 int task_validate(const struct task_ctx *ctx)
 {
 	if (ctx->leader && !ctx->core->tc)
@@ -165,7 +178,7 @@ int task_validate(const struct task_ctx *ctx)
 			return err;
 	}
 	if (ctx->leader && ctx->core->tc->task_state == TASK_STATE_DEAD)
-		return 0;
+		return validate_exit_code(ctx->core->tc->exit_code);
 	if (!ctx->core->thread_core)
 		return fail(EINVAL, "The image of a thread lacks its thread part");
 	for (size_t i = 0; i < task_attrs_len; i++) {

@@ -12,13 +12,6 @@
 #include "remote/batch.h"
 #include "util/refusals.h"
 
-/* task_core_entry.task_state, as in the images */
-enum task_image_state {
-	TASK_STATE_ALIVE = 1,
-	TASK_STATE_DEAD = 2,	/* zombie; exit_code holds the wait status */
-	TASK_STATE_STOPPED = 3, /* group-stopped; stop_signo says by what */
-};
-
 /* What an attribute's functions work on: one thread, dumped or restored. */
 struct task_ctx {
 	struct remote_thread *thread;

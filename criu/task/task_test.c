@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <signal.h>
 
 #include "arch.h"
 #include "util/log.h"
@@ -117,6 +118,11 @@ static CoreEntry *new_core(struct model *model)
 	add_creds(model, core->thread_core);
 	tc->extra = model_new(model, TaskExtraEntry, task_extra_entry__init);
 	tc->extra->creds = core->thread_core->creds;
+	core->thread_core->extra = model_new(model, ThreadExtraEntry, thread_extra_entry__init);
+	core->thread_core->extra->has_tsc = true;
+	core->thread_core->extra->tsc = 2;
+	core->thread_core->extra->has_store_bypass = true;
+	core->thread_core->extra->store_bypass = 8;
 	add_timers(model, tc);
 	add_signals(model, tc);
 	add_filters(model, core->thread_core);
@@ -173,6 +179,9 @@ static void test_thread_part(const struct task_ctx *ctx)
 	REFUSES(ctx, thread_core->sched_nice, 20, -EINVAL);
 	REFUSES(ctx, thread_core->pdeath_sig, 65, -EINVAL);
 	REFUSES(ctx, thread_core->futex_rla, 0x1000, -EINVAL);
+	REFUSES(ctx, thread_core->extra->tsc, 0, -EINVAL);
+	REFUSES(ctx, thread_core->extra->tsc, 33, -EINVAL);
+	REFUSES(ctx, thread_core->extra->store_bypass, 5, -EINVAL);
 }
 
 static void test_filters(const struct task_ctx *ctx)
@@ -189,6 +198,25 @@ static void test_filters(const struct task_ctx *ctx)
 	REFUSES(ctx, all->seccomp_filters[1]->filter.len, 8 * 4097, -EINVAL);
 	REFUSES(ctx, all->seccomp_filters[1]->flags, 1, -ENOTSUP);
 	REFUSES(ctx, ctx->model->seccomp, NULL, -EINVAL);
+}
+
+static void test_zombie(const struct task_ctx *ctx)
+{
+	TaskCoreEntry *tc = ctx->core->tc;
+
+	tc->task_state = TASK_STATE_DEAD;
+	REFUSES(ctx, tc->exit_code, 0, 0);
+	REFUSES(ctx, tc->exit_code, 0xff00, 0);
+	REFUSES(ctx, tc->exit_code, 64, 0);
+	REFUSES(ctx, tc->exit_code, 0x80 | SIGSEGV, 0);
+	REFUSES(ctx, tc->exit_code, 0x10000, -EINVAL);
+	REFUSES(ctx, tc->exit_code, 65, -EINVAL);
+	REFUSES(ctx, tc->exit_code, 0x7f, -EINVAL);
+	REFUSES(ctx, tc->exit_code, 0x80, -EINVAL);
+	REFUSES(ctx, tc->exit_code, 0x100 | SIGKILL, -EINVAL);
+	REFUSES(ctx, tc->exit_code, SIGSTOP << 8 | 0x7f, -EINVAL);
+	REFUSES(ctx, tc->exit_code, SIGCHLD, -EINVAL);
+	tc->task_state = TASK_STATE_ALIVE;
 }
 
 static void test_missing_parts(const struct task_ctx *ctx)
@@ -211,6 +239,7 @@ int main(void)
 	test_task_part(&ctx);
 	test_thread_part(&ctx);
 	test_filters(&ctx);
+	test_zombie(&ctx);
 	test_missing_parts(&ctx);
 	CHECK_EQ(task_validate(&ctx), 0);
 	return test_end();

@@ -1,6 +1,8 @@
+#include <linux/prctl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -8,7 +10,7 @@
 #include "memprop.h"
 
 const char *test_doc =
-	"A process outside the tree shares the deleted file: the dump is refused, and both go on sharing";
+	"A process outside the tree shares the deleted file or memory: the dump is refused, and both go on sharing";
 
 #define SIZE (16 * PG)
 
@@ -21,6 +23,37 @@ static struct talk {
 } * talk;
 
 static char *map;
+
+#ifdef OUTSIDER_ANON
+/* A name hides that of the object in maps; kernels without CONFIG_ANON_VMA_NAME test the rest. */
+static int map_memory(void)
+{
+	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (map == MAP_FAILED)
+		return pr_perror("mmap");
+	if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, map, SIZE, "shared with an outsider"))
+		test_msg("memory keeps its own name: %m\n");
+	return 0;
+}
+#else
+static int map_memory(void)
+{
+	/* No name is known yet when this is called, so the file gets one of its own. */
+#ifdef OUTSIDER_ON_DISK
+	char name[] = "delshm_outsider.XXXXXX";
+#else
+	char name[] = "/dev/shm/zdtm-delshm_outsider-XXXXXX";
+#endif
+	int fd = mkstemp(name);
+
+	if (fd < 0 || ftruncate(fd, SIZE) || unlink(name))
+		return pr_perror("create %s", name);
+	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED || close(fd))
+		return pr_perror("mmap");
+	return 0;
+}
+#endif
 
 /*
  * Answers each question by checking the page of that number and filling the
@@ -69,28 +102,16 @@ static int ask(unsigned int page)
 int main(int argc, char **argv)
 {
 	pid_t pid;
-	int fd, i;
+	int i;
 
-	/*
-	 * Before test_init(), which makes the process that is dumped. Here no
-	 * name is known yet, so the file gets one of its own.
-	 */
-#ifdef OUTSIDER_ON_DISK
-	char name[] = "delshm_outsider.XXXXXX";
-#else
-	char name[] = "/dev/shm/zdtm-delshm_outsider-XXXXXX";
-#endif
 	/* Asked for help it ends here. */
 	for (i = 1; i < argc; i++)
 		if (!strcmp(argv[i], "--help"))
 			test_init(argc, argv);
 
-	fd = mkstemp(name);
-	if (fd < 0 || ftruncate(fd, SIZE) || unlink(name))
-		return pr_perror("create %s", name);
-	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED || close(fd))
-		return pr_perror("mmap");
+	/* Before test_init(), which makes the process that is dumped. */
+	if (map_memory())
+		return 1;
 	talk = (struct talk *)map;
 	pid = fork();
 	if (!pid) {

@@ -7,6 +7,7 @@ const char *test_doc = "mlockall(MCL_FUTURE | MCL_ONFAULT): new mappings become 
 
 int main(int argc, char **argv)
 {
+	unsigned char present[4];
 	char *old, *new;
 
 	test_init(argc, argv);
@@ -29,8 +30,11 @@ int main(int argc, char **argv)
 	new = mmap(NULL, 4 * PG, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (new == MAP_FAILED)
 		return fail("mmap");
-	if (map_has_flag(new, "lo") != 1 || map_has_flag(new, "lf") != 1)
-		return fail("MCL_FUTURE or MCL_ONFAULT is lost");
+	/* Older kernels don't show "lf"; but what is locked without waiting for the first access is there at once. */
+	if (map_has_flag(new, "lo") != 1)
+		return fail("MCL_FUTURE is lost");
+	if (mincore(new, 4 * PG, present) || present[0] & 1 || present[3] & 1)
+		return fail("MCL_ONFAULT is lost");
 
 	pass();
 	return 0;

@@ -13,6 +13,7 @@ static const struct {
 } deaths[] = {
 	{ CLD_EXITED, 0 },	 { CLD_EXITED, 1 },	  { CLD_EXITED, 255 },	   { CLD_KILLED, SIGKILL },
 	{ CLD_KILLED, SIGSEGV }, { CLD_KILLED, SIGTERM }, { CLD_KILLED, SIGUSR2 }, { CLD_KILLED, 40 },
+	{ CLD_KILLED, SIGPIPE }, { CLD_KILLED, SIGHUP },
 };
 
 static void __attribute__((noreturn)) die(int code, int status)

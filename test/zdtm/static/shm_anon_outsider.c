@@ -1,0 +1,2 @@
+#define OUTSIDER_ANON
+#include "delshm_outsider.c"
