@@ -117,9 +117,9 @@ int image_check_core(const struct task_image *task)
 		return fail(EINVAL, "core-%u.img: process attributes are missing", pid);
 	if (strlen(tc->comm) > COMM_MAX)
 		return fail(EINVAL, "core-%u.img: name longer than %d bytes", pid, COMM_MAX);
-	if (tc->task_state < TASK_IMAGE_ALIVE || tc->task_state > TASK_IMAGE_STOPPED)
+	if (tc->task_state < TASK_STATE_ALIVE || tc->task_state > TASK_STATE_STOPPED)
 		return fail(EINVAL, "core-%u.img: unknown state %u", pid, tc->task_state);
-	if (tc->task_state == TASK_IMAGE_ZOMBIE) {
+	if (tc->task_state == TASK_STATE_DEAD) {
 		if (task->n_core != 1)
 			return fail(EINVAL, "core-%u.img: a zombie with %zu threads", pid, task->n_core);
 		return 0;

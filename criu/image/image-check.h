@@ -9,15 +9,9 @@
 
 #include "image/model.h"
 
-enum task_image_state {
-	TASK_IMAGE_ALIVE = 1,
-	TASK_IMAGE_ZOMBIE = 2,
-	TASK_IMAGE_STOPPED = 3,
-};
-
 static inline bool image_task_is_zombie(const struct task_image *task)
 {
-	return task->core[0]->tc->task_state == TASK_IMAGE_ZOMBIE;
+	return task->core[0]->tc->task_state == TASK_STATE_DEAD;
 }
 
 int must_check image_check_inventory(const struct model *model);
@@ -29,7 +23,7 @@ int must_check image_check_core(const struct task_image *task);
 /** image_check_model - everything else, once all of it has been read and indexed. */
 int must_check image_check_model(const struct model *model);
 
-/** image_check_mm - one address space; @name is its file for messages (image-check-mm.c). */
+/** image_check_mm - one address space; that of @task (image-check-mm.c). */
 int must_check image_check_mm(const struct model *model, const struct task_image *task);
 
 /** image_check_files - descriptor tables, file entries and what they lead to (image-check-files.c). */

@@ -25,6 +25,13 @@
 #include "util/hash.h"
 #include "util/mem.h"
 
+/* task_core_entry.task_state, as in the images */
+enum task_image_state {
+	TASK_STATE_ALIVE = 1,
+	TASK_STATE_DEAD = 2,	/* zombie; exit_code holds the wait status */
+	TASK_STATE_STOPPED = 3, /* group-stopped; stop_signo says by what */
+};
+
 /* One process. core[0] is the leader's, the others follow pstree->threads. */
 struct task_image {
 	PstreeEntry *pstree;
@@ -103,10 +110,5 @@ struct fdtable_image *model_fdtable(const struct model *model, uint32_t files_id
 		init(msg_);                                                                                            \
 		msg_;                                                                                                  \
 	})
-
-static inline bool task_image_alive(const struct task_image *task)
-{
-	return task->mm || (task->ids && task->core[0]->thread_info);
-}
 
 #endif

@@ -134,7 +134,7 @@ static CoreEntry *new_core(struct model *model, bool leader, uint32_t state)
 		core->tc->task_state = state;
 		core->tc->comm = arena_strdup(model->arena, "job");
 	}
-	if (state == TASK_IMAGE_ZOMBIE)
+	if (state == TASK_STATE_DEAD)
 		return core;
 	core->thread_info = model_new(model, ThreadInfoX86, thread_info_x86__init);
 	core->thread_info->gpregs = model_new(model, UserX86RegsEntry, user_x86_regs_entry__init);
@@ -196,7 +196,7 @@ static void add_task(struct model *model, uint32_t pid, uint32_t ppid, uint32_t 
 		task->pstree->threads[i] = pid + i;
 		task->core[i] = new_core(model, i == 0, state);
 	}
-	if (state == TASK_IMAGE_ZOMBIE)
+	if (state == TASK_STATE_DEAD)
 		return;
 	task->ids = model_new(model, TaskKobjIdsEntry, task_kobj_ids_entry__init);
 	task->ids->vm_id = task->ids->files_id = task->ids->sighand_id = pid;
@@ -253,9 +253,9 @@ static void build(struct model *model)
 	add_pipe(model, true, ghost);
 	memfd = add_memfd(model);
 	add_tty(model);
-	add_task(model, 10, 0, 2, TASK_IMAGE_ALIVE);
-	add_task(model, 20, 10, 1, TASK_IMAGE_STOPPED);
-	add_task(model, 30, 10, 1, TASK_IMAGE_ZOMBIE);
+	add_task(model, 10, 0, 2, TASK_STATE_ALIVE);
+	add_task(model, 20, 10, 1, TASK_STATE_STOPPED);
+	add_task(model, 30, 10, 1, TASK_STATE_DEAD);
 	model->tasks.data[0].mm = new_mm(model, exe, memfd);
 	/* The second shares memory and descriptors with the first. */
 	model->tasks.data[1].ids->vm_id = model->tasks.data[1].ids->files_id = 10;

@@ -91,17 +91,35 @@ static void allocate_ahead(struct page_pipeline *pipeline, struct pages_file *fi
 		(void)!fallocate(file->fd, 0, (off_t)from, (off_t)(to - from));
 }
 
+/* The flag belongs to the file, which other threads write to at the same time: it is not set again once refused. */
+static void try_direct(struct page_pipeline *pipeline, struct pages_file *file)
+{
+	pthread_mutex_lock(&pipeline->lock);
+	if (!file->buffered && fcntl(file->fd, F_SETFL, O_DIRECT))
+		file->buffered = true;
+	pthread_mutex_unlock(&pipeline->lock);
+}
+
+static int give_up_direct(struct page_pipeline *pipeline, struct pages_file *file)
+{
+	int ret;
+
+	pthread_mutex_lock(&pipeline->lock);
+	file->buffered = true;
+	ret = fcntl(file->fd, F_SETFL, 0) ? errno : 0;
+	pthread_mutex_unlock(&pipeline->lock);
+	return ret;
+}
+
 static int write_slice(struct page_pipeline *pipeline, const struct slice *slice)
 {
 	struct pages_file *file = slice->file;
+	bool tried_again = false;
 	size_t done = 0;
-	bool direct = false;
 
 	if (slice->bytes >= DIRECT_MIN_BYTES && !file->buffered) {
 		allocate_ahead(pipeline, file, slice->offset + slice->bytes);
-		direct = !fcntl(file->fd, F_SETFL, O_DIRECT);
-		if (!direct)
-			file->buffered = true;
+		try_direct(pipeline, file);
 	}
 	while (done < slice->bytes) {
 		ssize_t n = pwrite(file->fd, slice->buffer->data + slice->start + done, slice->bytes - done,
@@ -109,11 +127,13 @@ static int write_slice(struct page_pipeline *pipeline, const struct slice *slice
 
 		if (n > 0) {
 			done += n;
-		} else if (n < 0 && errno == EINVAL && !file->buffered) {
-			/* A stricter alignment than a page: nothing we could give it. */
-			file->buffered = true;
-			if (fcntl(file->fd, F_SETFL, 0))
-				return errno;
+		} else if (n < 0 && errno == EINVAL && !tried_again) {
+			/* No direct writes at all (overlayfs on tmpfs), or a stricter alignment than a page. */
+			int err = give_up_direct(pipeline, file);
+
+			if (err)
+				return err;
+			tried_again = true;
 		} else if (n == 0 || errno != EINTR) {
 			return n == 0 ? EIO : errno;
 		}

@@ -2,7 +2,7 @@
  * Page store: pagemap-*.img and the pages-<n>.img it describes.
  *
  * Writing goes through a pipeline: the caller fills aligned buffers of
- * PAGE_BUFFER_BYTES and a second thread writes them (O_DIRECT where the file
+ * PAGE_BUFFER_BYTES and a few threads write them (O_DIRECT where the file
  * system allows), so that reading memory and writing the disk overlap. One
  * pipeline serves a whole dump; pages files follow each other through it.
  */
@@ -17,7 +17,7 @@
 struct page_pipeline;
 
 int must_check page_pipeline_start(struct image_dir *dir, struct page_pipeline **ret);
-/** page_pipeline_finish - wait for all writes; first error of the writer thread; frees it. */
+/** page_pipeline_finish - wait for all writes; first error of the writing threads; frees it. */
 int must_check page_pipeline_finish(struct page_pipeline *pipeline);
 
 struct page_writer;
