@@ -2,7 +2,8 @@
  * The guard: a child of ours that outlives us when we are killed, and then
  * takes away what must not stay. It knows the temporary names that exist at
  * the moment and, once a dump has decided to commit, which processes have to
- * die and how the commit is finished.
+ * die and how the commit is finished; while a restore lets go of its tasks,
+ * which of them have to die should it not get to the end.
  *
  * All functions accept a NULL guard and then do nothing (tests, tools).
  */
@@ -46,10 +47,10 @@ void guard_name_inode(struct guard *guard, int slot, const struct stat *inode);
 void guard_name_drop(struct guard *guard, int slot);
 
 /**
- * guard_commit_begin - the point of no return of a dump
+ * guard_commit_begin - the point of no return of a dump; or the begin of a restore's release
  * @dir_fd:  image directory; borrowed
- * @pidfds:  processes of the tree; borrowed
- * @commit:  finishes the commit; async-signal-safe; called in the guard with its copy of @dir_fd; may be NULL
+ * @pidfds:  processes that die with us from here on; borrowed
+ * @commit:  finishes the commit; async-signal-safe; called in the guard with its copy of @dir_fd; NULL: nothing to do
  *
  * When it has returned 0 and we die, the guard kills all of @pidfds and calls @commit. Until it has, our death
  * leaves the tree alone.
@@ -57,16 +58,14 @@ void guard_name_drop(struct guard *guard, int slot);
 int must_check guard_commit_begin(struct guard *guard, int dir_fd, const int *pidfds, size_t n,
 				  int (*commit)(int dir_fd));
 
-/** guard_commit_cancel - our death is a release again: nothing is killed or committed any more. */
+/**
+ * guard_commit_cancel - our death is a release again: nothing is killed or committed any more
+ *
+ * For a dump that could not finish its commit, and for a restore whose tasks can live without us: there it is the commit.
+ */
 int must_check guard_commit_cancel(struct guard *guard);
 
 /** guard_stop - orderly end: names still registered are removed, a commit is ours again; reaps and frees. */
 void guard_stop(struct guard *guard);
-
-static inline void guard_stopp(struct guard **guard)
-{
-	if (*guard)
-		guard_stop(*guard);
-}
 
 #endif

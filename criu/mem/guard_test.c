@@ -174,7 +174,7 @@ static void test_commit(void)
 	in_killed_child(die_in_commit);
 	close(victim_pipe[1]);
 	poller = (struct pollfd){ .fd = victim_pipe[0], .events = POLLIN };
-	CHECK(poll(&poller, 1, 5000) == 1 && (poller.revents & POLLHUP));
+	CHECK(poll(&poller, 1, 30000) == 1 && (poller.revents & POLLHUP));
 	close(victim_pipe[0]);
 	CHECK(vanishes("ours"));
 	for (int i = 0; i < 500 && !done; i++) {

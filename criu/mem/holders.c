@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/path.h"
 #include "kernel/proc.h"
 #include "mem/holders.h"
 #include "util/log.h"
@@ -31,7 +32,15 @@ struct outsider {
 
 static bool text_may_be_object(const char *text)
 {
-	return strstr(text, " (deleted)") || strstr(text, "/memfd:") || strstr(text, "/SYSV");
+	static const char *const marks[] = {
+		PATH_DELETED_SUFFIX, "/memfd:", "/SYSV",
+		"[anon_shmem:", /* "/dev/zero (deleted)", but for PR_SET_VMA_ANON_NAME */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
+		if (strstr(text, marks[i]))
+			return true;
+	return false;
 }
 
 /* Quiet: a process that ended meanwhile is not worth a line. */

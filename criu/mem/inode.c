@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/vfs.h>
 
+#include "kernel/path.h"
 #include "kernel/proc.h"
 #include "kernel/syscalls.h"
 #include "mem/inode.h"
@@ -18,8 +19,6 @@
 #define FS_MAGIC_PIPE	    0x50495045
 #define FS_MAGIC_SOCK	    0x534f434b
 #define FS_MAGIC_ANON_INODE 0x09041934
-
-#define DELETED_SUFFIX " (deleted)"
 
 static bool starts_with(const char *text, const char *prefix)
 {
@@ -97,23 +96,13 @@ int inode_open(const struct inode *inode, int flags)
 	return fd;
 }
 
-/* A file may really be called "x (deleted)". */
-static bool suffix_is_part_of_name(const char *name, const struct stat *st)
-{
-	struct stat named;
-
-	return name[0] == '/' && !lstat(name, &named) && named.st_dev == st->st_dev && named.st_ino == st->st_ino;
-}
-
 static void split_name(struct inode *inode, const char *name)
 {
-	size_t len = strlen(name), suffix = strlen(DELETED_SUFFIX);
+	size_t len = path_bare_len(name, &inode->st);
 
 	inode->name = xstrdup(name);
-	if (len > suffix && !strcmp(name + len - suffix, DELETED_SUFFIX) && !suffix_is_part_of_name(name, &inode->st)) {
-		inode->name[len - suffix] = '\0';
-		inode->deleted = true;
-	}
+	inode->name[len] = '\0';
+	inode->deleted = name[len] != '\0';
 }
 
 /* Memfds and anonymous shared memory live on a tmpfs that is mounted nowhere; any memfd tells its number. */
@@ -158,25 +147,26 @@ static enum inode_kind find_kind(struct inodes *inodes, const struct inode *inod
  */
 static bool overlay_can_link(struct inodes *inodes, const struct inode *inode)
 {
-	auto_free char *dir = xstrdup(inode->name);
+	const char *name;
+	auto_fd int dir_fd = path_open_parent(inode->name, &name);
 	auto_free char *path = NULL;
-	char *slash = strrchr(dir, '/');
 	char from[64];
 	int slot;
 
-	if (!slash)
-		return false;
-	*slash = '\0';
-	path = xasprintf("%s/.criu-probe.%d.%llx", dir, getpid(), (unsigned long long)inode->st.st_ino);
+	if (dir_fd < 0)
+		return dir_fd != -ENOENT && dir_fd != -EINVAL;
+	path = xasprintf("%.*s.criu-probe.%d.%llx", (int)(name - inode->name), inode->name, getpid(),
+			 (unsigned long long)inode->st.st_ino);
+	name = path + (name - inode->name);
 	snprintf(from, sizeof(from), "/proc/self/fd/%d", inode->fd);
 	slot = guard_name_add(inodes->guard, path, &inode->st, 0);
 	if (slot < 0)
 		return false;
-	if (linkat(AT_FDCWD, from, AT_FDCWD, path, AT_SYMLINK_FOLLOW)) {
+	if (linkat(AT_FDCWD, from, dir_fd, name, AT_SYMLINK_FOLLOW)) {
 		guard_name_drop(inodes->guard, slot);
 		return errno != ENOENT;
 	}
-	unlink(path);
+	unlinkat(dir_fd, name, 0);
 	guard_name_drop(inodes->guard, slot);
 	return true;
 }

@@ -137,7 +137,8 @@ static int compare_vdso(const VmaEntry *vma, const struct pagemap *pages)
 		if (pread(pages->pages_fd, page, sizeof(page), (off_t)run.file_offset) != sizeof(page))
 			return fail_errno("cannot read the vdso in the image");
 		if (memcmp(page, own + (at - vma->start), n))
-			return fail(ENOTSUP, "the image is from a kernel with another vdso: restore it under that kernel");
+			return fail(ENOTSUP,
+				    "the image is from a kernel with another vdso: restore it under that kernel");
 	}
 	return 0;
 }

@@ -219,8 +219,8 @@ static int vma_fd(struct lending *lending, const VmaEntry *vma, int *ret_number)
 
 static uint64_t mmap_flags(const VmaEntry *vma, bool has_fd)
 {
-	const uint64_t known = MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_NORESERVE | MAP_HUGETLB | MAP_DROPPABLE |
-			       (63UL << 26) /* MAP_HUGE_SHIFT */;
+	const uint64_t known = MAP_SHARED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_NORESERVE | MAP_HUGETLB |
+			       MAP_DROPPABLE | (63UL << 26) /* MAP_HUGE_SHIFT */;
 	uint64_t flags = vma->flags & known;
 
 	if (has_fd)
@@ -230,6 +230,7 @@ static uint64_t mmap_flags(const VmaEntry *vma, bool has_fd)
 
 static int queue_map(struct lending *lending, const VmaEntry *vma, uint64_t start, uint64_t end)
 {
+	uint32_t prot = vma->prot;
 	int err, number;
 
 	if (start >= end)
@@ -239,8 +240,13 @@ static int queue_map(struct lending *lending, const VmaEntry *vma, uint64_t star
 		err = batch_room(lending->batch, 1, 0);
 	if (err)
 		return err;
-	/* Huge pages without a file have an offset, too: it shows in /proc/PID/maps. */
-	batch_must(lending->batch, "map memory", SYS_mmap, start, end - start, vma->prot, mmap_flags(vma, number >= 0),
+	/*
+	 * Huge pages without a file have an offset, too: it shows in /proc/PID/maps. The file the kernel makes for
+	 * them reaches up to it only if they are mapped for writing; they get their protection with their pages.
+	 */
+	if (number < 0 && vma->flags & MAP_HUGETLB)
+		prot |= PROT_WRITE;
+	batch_must(lending->batch, "map memory", SYS_mmap, start, end - start, prot, mmap_flags(vma, number >= 0),
 		   number, number >= 0 || vma->flags & MAP_HUGETLB ? vma->pgoff + (start - vma->start) : 0);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 
 #include "mem/page-scan.h"
+#include "mem/page-zero.h"
 #include "mem/pages.h"
 #include "util/log.h"
 
@@ -41,16 +42,6 @@ static bool has_own_pages(const struct vma *vma)
 	if ((vma->entry->flags & MAP_SHARING_BITS) == MAP_DROPPABLE)
 		return false;
 	return vma->entry->flags & MAP_PRIVATE && !(vma->entry->status & NOT_OURS);
-}
-
-static bool page_is_zero(const uint8_t *page)
-{
-	const uint64_t *words = (const uint64_t *)page;
-
-	/* Most pages give themselves away at once. */
-	if (words[0] | words[PAGE_BYTES / sizeof(*words) / 2])
-		return false;
-	return !memcmp(page, page + sizeof(*words), PAGE_BYTES - sizeof(*words));
 }
 
 /* From byte @done of the gathered runs on, through /proc/PID/mem, which does not ask about protection. */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "kernel/path.h"
 #include "mem/ghost.h"
 #include "mem/inode.h"
 #include "mem/remap.h"
@@ -120,9 +121,9 @@ static int open_link(const struct model *model, uint32_t id, struct remap_link *
 	if (!file || !file->reg)
 		return fail(EINVAL, "remap-fpath.img: link %u is not a regular-file entry", id);
 	ret->path = file->reg->name;
-	ret->fd = open(ret->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	ret->fd = path_open(ret->path, O_PATH | O_NOFOLLOW);
 	if (ret->fd < 0)
-		return fail_errno("%s: the temporary link of the dump (--link-remap) can't be opened", ret->path);
+		return fail(-ret->fd, "%s: the temporary link of the dump (--link-remap) can't be opened", ret->path);
 	if (fstat(ret->fd, &st))
 		return fail_errno("%s: fstat", ret->path);
 	if (file->reg->has_mode && (st.st_mode & S_IFMT) != (file->reg->mode & S_IFMT))
@@ -229,13 +230,10 @@ int remap_finish(struct remap_restore *remaps)
 
 	for (size_t i = 0; i < remaps->links.n; i++) {
 		const struct remap_link *link = &remaps->links.data[i];
-		auto_fd int fd = open(link->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		int failed = remap_unlink(link->path, link->fd);
 
-		/* Whoever removed or replaced it did our work. */
-		if (fd < 0 || inode_same(fd, link->fd) != 1)
-			continue;
-		if (unlink(link->path) && !err)
-			err = fail_errno("%s: remove the temporary link", link->path);
+		if (failed && !err)
+			err = fail(-failed, "%s: remove the temporary link", link->path);
 	}
 	close_names(remaps);
 	return err;

@@ -12,6 +12,7 @@
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 
+#include "kernel/path.h"
 #include "mem/remap.h"
 #include "mem/xattrs.h"
 #include "util/log.h"
@@ -77,12 +78,16 @@ static char *path_in(const struct place *place, const char *name)
 /* The nearest directory at or above @dir that exists; shortens place->dir as it goes. */
 static int place_open(struct place *place)
 {
+	int err;
+
 	do {
-		place->dir_fd = open(place->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		place->dir_fd = path_open(place->dir, O_PATH | O_DIRECTORY);
 		if (place->dir_fd >= 0)
 			return 0;
-	} while ((errno == ENOENT || errno == ENOTDIR || errno == ELOOP) && to_parent(place->dir));
-	return fail_errno("%s: open the directory", place->dir);
+		err = place->dir_fd;
+		/* A symbolic link is as good as nothing: the names that tasks see have none in them. */
+	} while ((err == -ENOENT || err == -ENOTDIR || err == -ELOOP) && to_parent(place->dir));
+	return fail(-err, "%s: open the directory", place->dir);
 }
 
 static int place_above(const char *path, struct place *ret)
@@ -119,6 +124,18 @@ static int make_node(const struct unnamed_file *file, int dir_fd, const char *na
 	return mknodat(dir_fd, name, (file->mode & S_IFMT) | 0600, file->rdev) ? -errno : 0;
 }
 
+/* Which inode it is was never seen: that nobody else can have chosen the name has to do. */
+static int drop_unknown(struct making *making, int err)
+{
+	if (unlinkat(making->home.dir_fd, making->temporary, S_ISDIR(making->file->mode) ? AT_REMOVEDIR : 0))
+		pr_warn("%s/%s: temporary name stays: %s", making->home.dir, making->temporary, strerror(errno));
+	guard_name_drop(making->file->guard, making->temporary_slot);
+	making->temporary[0] = '\0';
+	close_fdp(&making->fd);
+	making->fd = -1;
+	return err;
+}
+
 /* Under a random name of its own: types that O_TMPFILE can't make, and file systems without it. */
 static int make_named(struct making *making)
 {
@@ -144,7 +161,7 @@ static int make_named(struct making *making)
 	making->fd = openat(making->home.dir_fd, making->temporary,
 			    S_ISREG(file->mode) ? O_RDWR | O_NOFOLLOW | O_CLOEXEC : HOLD_FLAGS);
 	if (making->fd < 0 || fstat(making->fd, &making->st))
-		return -errno;
+		return drop_unknown(making, -errno);
 	guard_name_inode(file->guard, making->temporary_slot, &making->st);
 	return 0;
 }

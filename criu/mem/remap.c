@@ -10,6 +10,7 @@
 #include <sys/random.h>
 #include <sys/vfs.h>
 
+#include "kernel/path.h"
 #include "mem/ghost.h"
 #include "mem/remap.h"
 #include "util/log.h"
@@ -20,7 +21,8 @@
 
 bool remap_needed(const struct inode *inode, const char *path)
 {
-	auto_fd int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	/* As restore opens it. */
+	auto_fd int fd = path_open(path, O_PATH | O_NOFOLLOW);
 
 	return fd < 0 || inode_same(inode->fd, fd) != 1;
 }
@@ -79,40 +81,42 @@ static int plan_ghost(struct inode *inode, struct model *model, const struct opt
 
 /* --- links ------------------------------------------------------------------------ */
 
-/* The directory of @path, or the nearest above it that exists. */
-static char *nearest_dir(const char *path)
+/* The directory of @path, or the nearest above it that exists; *ret_fd is -1 if none can be opened. */
+static char *nearest_dir(const char *path, int *ret_fd)
 {
 	char *dir = xstrdup(path);
-	struct stat st;
 
 	for (;;) {
 		char *slash = strrchr(dir, '/');
 
 		if (!slash || slash == dir) {
 			strcpy(dir, "/");
+			*ret_fd = path_open(dir, O_PATH | O_DIRECTORY);
 			return dir;
 		}
 		*slash = '\0';
-		if (!stat(dir, &st) && S_ISDIR(st.st_mode))
+		*ret_fd = path_open(dir, O_PATH | O_DIRECTORY);
+		if (*ret_fd >= 0)
 			return dir;
 	}
 }
 
-static bool same_file_system(const struct inode *inode, const char *dir)
+static bool same_file_system(const struct inode *inode, int dir_fd)
 {
 	struct statfs a, b;
 
-	return !fstatfs(inode->fd, &a) && !statfs(dir, &b) && a.f_type == b.f_type &&
+	return !fstatfs(inode->fd, &a) && !fstatfs(dir_fd, &b) && a.f_type == b.f_type &&
 	       !memcmp(&a.f_fsid, &b.f_fsid, sizeof(a.f_fsid));
 }
 
 static int plan_link(struct inode *inode, struct model *model, const struct options *options, struct refusals *refusals)
 {
 	const FileEntry *file = inode->remap_files.data[0];
-	auto_free char *dir = nearest_dir(file->reg->name);
+	auto_fd int dir_fd = -1;
+	auto_free char *dir = nearest_dir(file->reg->name, &dir_fd);
 	RegFileEntry *reg;
 
-	if (S_ISDIR(inode->st.st_mode) || !same_file_system(inode, dir)) {
+	if (S_ISDIR(inode->st.st_mode) || !same_file_system(inode, dir_fd)) {
 		refuse(refusals,
 		       "%s: this path leads to another file now, but the one held was not deleted: is something "
 		       "mounted over it?",
@@ -143,21 +147,36 @@ static int plan_link(struct inode *inode, struct model *model, const struct opti
 
 static int try_link(struct inodes *inodes, struct inode *inode)
 {
-	const char *path = inode->link->reg->name;
+	const char *path = inode->link->reg->name, *name;
+	auto_fd int dir_fd = path_open_parent(path, &name);
 	char from[64];
 	int err;
 
+	if (dir_fd < 0)
+		return dir_fd;
 	inode->link_slot = guard_name_add(inodes->guard, path, &inode->st, GUARD_UNTIL_COMMIT);
 	if (inode->link_slot < 0)
 		return inode->link_slot;
 	snprintf(from, sizeof(from), "/proc/self/fd/%d", inode->fd);
-	if (!linkat(AT_FDCWD, from, AT_FDCWD, path, AT_SYMLINK_FOLLOW)) {
+	if (!linkat(AT_FDCWD, from, dir_fd, name, AT_SYMLINK_FOLLOW)) {
 		inode->link_made = true;
 		return 0;
 	}
 	err = -errno;
 	guard_name_drop(inodes->guard, inode->link_slot);
 	return err;
+}
+
+int remap_unlink(const char *path, int inode_fd)
+{
+	const char *name;
+	auto_fd int dir_fd = path_open_parent(path, &name);
+	auto_fd int fd = dir_fd < 0 ? -1 : openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	/* Whoever removed or replaced it did our work. */
+	if (fd < 0 || inode_same(fd, inode_fd) != 1)
+		return 0;
+	return unlinkat(dir_fd, name, 0) ? -errno : 0;
 }
 
 /* An earlier dump's link may have the name; any number will do, readers take the name from the entry. */
@@ -223,11 +242,13 @@ void remap_undo(struct inodes *inodes)
 {
 	for (size_t i = 0; i < inodes->all.n; i++) {
 		struct inode *inode = inodes->all.data[i];
+		int err;
 
 		if (!inode->link_made)
 			continue;
-		if (!remap_needed(inode, inode->link->reg->name) && unlink(inode->link->reg->name))
-			pr_warn("%s: the temporary link stays: %s", inode->link->reg->name, strerror(errno));
+		err = remap_unlink(inode->link->reg->name, inode->fd);
+		if (err)
+			pr_warn("%s: the temporary link stays: %s", inode->link->reg->name, strerror(-err));
 		inode->link_made = false;
 		guard_name_drop(inodes->guard, inode->link_slot);
 	}

@@ -51,6 +51,12 @@ int must_check remap_dump(struct inodes *inodes, struct model *model, struct ima
 /** remap_undo - remove the link-remap links of a dump that failed or leaves the tasks running. */
 void remap_undo(struct inodes *inodes);
 
+/**
+ * remap_unlink - remove @path if it is still the inode of @inode_fd
+ * Return: 0, also if it is not; -errno, not logged.
+ */
+int must_check remap_unlink(const char *path, int inode_fd);
+
 /* --- restore --------------------------------------------------------------- */
 
 struct remap_restore;

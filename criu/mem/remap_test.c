@@ -121,6 +121,24 @@ static void test_xattrs(void)
 	close(made);
 }
 
+/* A symbolic link in the place of the directory leads nowhere. */
+static void test_symlinked_dir(void)
+{
+	auto_free char *real = in_dir("real"), *link = in_dir("linked"), *path = in_dir("linked/file");
+	auto_free char *above = in_dir("file");
+	const char *paths[] = { path };
+	struct unnamed_file file = plain_file(paths, 1);
+	int made;
+
+	CHECK(!mkdir(real, 0700) && !symlink("real", link));
+	if (CHECK_EQ(remap_make_unnamed(&file, &made), 0)) {
+		reads_as(made, above);
+		close(made);
+	}
+	CHECK(!unlink(link) && !rmdir(real));
+	CHECK_EQ(count_entries(), 0);
+}
+
 /* The directory is gone, or the name belongs to somebody: neither is touched. */
 static void test_other_places(void)
 {
@@ -420,6 +438,7 @@ static void test_in(const char *template)
 	test_regular();
 	test_xattrs();
 	test_other_places();
+	test_symlinked_dir();
 	test_never_linked();
 	test_types();
 	test_needed();

@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 
 #include "kernel/proc.h"
+#include "mem/page-zero.h"
 #include "mem/shmem.h"
 #include "mem/xattrs.h"
 #include "util/log.h"
@@ -22,11 +23,6 @@ struct object_dump {
 	char *chunk; /* PAGE_BUFFER_BYTES, for chunks with zero pages in them */
 	struct shmem_dump_stats *stats;
 };
-
-static bool page_is_zero(const char *page)
-{
-	return !page[0] && !memcmp(page, page + 1, PAGE_BYTES - 1);
-}
 
 static int read_chunk(struct object_dump *dump, char *buf, size_t bytes, uint64_t offset)
 {

@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
+#include "kernel/path.h"
 #include "kernel/proc.h"
 #include "mem/page-scan.h"
 #include "mem/vma.h"
@@ -21,7 +22,6 @@
 
 #define MAP_HUGE_SHIFT_BITS 26
 #define DEV_ZERO	    makedev(1, 5)
-#define DELETED_SUFFIX	    " (deleted)"
 
 /* What vma_collect() carries along. */
 struct collect {
@@ -200,7 +200,7 @@ static int set_inode(struct collect *collect, const struct proc_map *map, struct
 
 	/* A name given with prctl() hides the kernel's own, which says what kind of object it is. */
 	vma->inode = inode_intern(collect->inodes, fd,
-				  strncmp(map->name, "[anon_shmem:", 12) ? map->name : "/dev/zero" DELETED_SUFFIX);
+				  strncmp(map->name, "[anon_shmem:", 12) ? map->name : "/dev/zero" PATH_DELETED_SUFFIX);
 	if (!vma->inode)
 		return -EIO;
 	note_holder(collect, map, vma);
@@ -258,14 +258,12 @@ static int set_backing(struct collect *collect, const struct proc_map *map, stru
 
 static void set_name(const struct collect *collect, const struct proc_map *map, struct vma *vma)
 {
-	size_t len = strlen(map->name), suffix = strlen(DELETED_SUFFIX);
+	/* A file may really be called that: then its inode says so. */
+	size_t len = path_bare_len(map->name, NULL);
 
 	vma->name = arena_strdup(collect->arena, map->name);
-	/* A file may really be called that: then its inode says so. */
-	if (len > suffix && !strcmp(map->name + len - suffix, DELETED_SUFFIX)) {
-		vma->name[len - suffix] = '\0';
-		vma->name_deleted = true;
-	}
+	vma->name[len] = '\0';
+	vma->name_deleted = map->name[len] != '\0';
 }
 
 static void correct_name(const struct collect *collect, const struct proc_map *map, struct vma *vma)
