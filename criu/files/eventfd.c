@@ -46,7 +46,7 @@ static int eventfd_validate(const struct model *model, const FileEntry *entry)
 	return 0;
 }
 
-static int eventfd_make(struct files_restore *ctx, const FileEntry *entry, int *ret_fd)
+static int eventfd_make(struct files_restore *ctx, const FileEntry *entry, struct made_file *ret)
 {
 	const EventfdFileEntry *efd = entry->efd;
 	auto_fd int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | (efd->flags & EFD_SEMAPHORE));
@@ -57,7 +57,7 @@ static int eventfd_make(struct files_restore *ctx, const FileEntry *entry, int *
 		return fail_errno("cannot set the counter of the eventfd to %" PRIu64, efd->counter);
 	if (fcntl(fd, F_SETFL, efd->flags & ~(uint32_t)O_ASYNC))
 		return fail_errno("eventfd: F_SETFL");
-	*ret_fd = take_fd(&fd);
+	ret->fd = take_fd(&fd);
 	return 0;
 }
 

@@ -149,7 +149,7 @@ static int eventpoll_validate(const struct model *model, const FileEntry *entry)
 	return 0;
 }
 
-static int eventpoll_make(struct files_restore *ctx, const FileEntry *entry, int *ret_fd)
+static int eventpoll_make(struct files_restore *ctx, const FileEntry *entry, struct made_file *ret)
 {
 	auto_fd int fd = epoll_create1(EPOLL_CLOEXEC);
 
@@ -157,7 +157,7 @@ static int eventpoll_make(struct files_restore *ctx, const FileEntry *entry, int
 		return fail_errno("epoll_create1");
 	if (fcntl(fd, F_SETFL, entry->epfd->flags & ~(uint32_t)O_ASYNC))
 		return fail_errno("epoll instance: F_SETFL");
-	*ret_fd = take_fd(&fd);
+	ret->fd = take_fd(&fd);
 	return 0;
 }
 

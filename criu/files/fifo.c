@@ -60,11 +60,13 @@ static int fifo_validate(const struct model *model, const FileEntry *entry)
 
 static int hold_open(struct files_restore *ctx, const FifoEntry *fifo, const FileEntry *reg, struct made_pipe *pipe)
 {
-	int ret = reg_open(ctx, reg, O_RDWR | O_NONBLOCK, &pipe->read_fd);
+	bool inherited = false;
+	int err = reg_open(ctx, reg, O_RDWR | O_NONBLOCK, &pipe->read_fd, &inherited);
 	int queued;
 
-	if (ret)
-		return ret;
+	/* The content of an inherited one is its giver's, as it is with pipes. */
+	if (err || inherited)
+		return err;
 	/* Somebody outside the tree still uses it: what is there now is what is true. */
 	if (!ioctl(pipe->read_fd, FIONREAD, &queued) && queued) {
 		pr_warn("fifo %s is in use and not empty; its content is left as it is", reg->reg->name);
@@ -73,19 +75,19 @@ static int hold_open(struct files_restore *ctx, const FifoEntry *fifo, const Fil
 	return pipe_data_fill(ctx, fifo->pipe_id, true, pipe->read_fd);
 }
 
-static int fifo_make(struct files_restore *ctx, const FileEntry *entry, int *ret_fd)
+static int fifo_make(struct files_restore *ctx, const FileEntry *entry, struct made_file *ret)
 {
 	const FifoEntry *fifo = entry->fifo;
 	const FileEntry *reg = model_file(ctx->model, fifo->regf_id);
 	struct made_pipe *pipe = pipe_made(files_restore_state(ctx), fifo->pipe_id, true);
 
 	if (pipe->read_fd < 0) {
-		int ret = hold_open(ctx, fifo, reg, pipe);
+		int err = hold_open(ctx, fifo, reg, pipe);
 
-		if (ret)
-			return ret;
+		if (err)
+			return err;
 	}
-	return reg_open(ctx, reg, reg->reg->flags, ret_fd);
+	return reg_open(ctx, reg, reg->reg->flags, &ret->fd, &ret->inherited);
 }
 
 const struct file_kind fifo_kind = {

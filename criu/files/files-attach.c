@@ -105,7 +105,7 @@ static int attach_one(struct files_restore *ctx, const struct files_attach *at, 
 	if (made->kind->attach)
 		ret = made->kind->attach(ctx, made->entry, at);
 	flags = fown_flags(ctx->model, made->entry);
-	if (!ret && !made->attached && (flags & O_ASYNC) && !(flags & O_PATH))
+	if (!ret && !made->attached && !made->inherited && (flags & O_ASYNC) && !(flags & O_PATH))
 		ret = attach_async(at, made, slot->fd);
 	made->attached = true;
 	return ret;

@@ -94,8 +94,9 @@ static int plan_new(struct files_dump *ctx, struct file_desc *desc, struct desc_
 	char name[16];
 	int ret;
 
-	snprintf(name, sizeof(name), "fd/%d", desc->target_fd);
-	ret = proc_read_link(desc->pid, name, &desc->link);
+	/* Of our duplicate: the same text, without asking for access to the task. */
+	snprintf(name, sizeof(name), "fd/%d", desc->fd);
+	ret = proc_read_link(getpid(), name, &desc->link);
 	if (ret)
 		return ret;
 	if (has_inode(desc)) {
@@ -376,6 +377,9 @@ void files_dump_free(struct files_dump *ctx)
 	}
 	VEC_FREE(&state->pending);
 	VEC_FREE(&state->all_groups);
+	for (size_t i = 0; i < state->node_fds.n; i++)
+		close(state->node_fds.data[i]);
+	VEC_FREE(&state->node_fds);
 	hash_free(&state->groups);
 	hash_free(&state->twins);
 	hash_free(&state->opened);

@@ -9,11 +9,13 @@
  * description may change them between two looks at it. kcmp's order is a
  * scrambled address, as good as random, so the tree needs no balancing.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "files/files-internal.h"
+#include "kernel/path.h"
 #include "kernel/proc-scan.h"
 #include "kernel/syscalls.h"
 
@@ -63,13 +65,21 @@ static struct desc_node *node_new(struct files_dump *ctx, const struct file_desc
 
 	node->pid = desc->pid;
 	node->target_fd = desc->target_fd;
+	node->fd = fcntl(desc->fd, F_DUPFD_CLOEXEC, 0);
+	if (node->fd >= 0)
+		VEC_PUSH(&files_dump_state(ctx)->node_fds, node->fd);
 	return node;
 }
 
-/* 0 equal, 1 less, 2 greater */
-static int compare(const struct file_desc *desc, const struct desc_node *node)
+/*
+ * 0 equal, 1 less, 2 greater: the order is of the descriptions, whoever has
+ * them. Between two of our own descriptors the kernel has no access to check.
+ */
+static int compare(pid_t self, const struct file_desc *desc, const struct desc_node *node)
 {
-	int order = sys_kcmp(desc->pid, node->pid, KCMP_FILE, desc->target_fd, node->target_fd);
+	int order = desc->fd >= 0 && node->fd >= 0
+			    ? sys_kcmp(self, self, KCMP_FILE, desc->fd, node->fd)
+			    : sys_kcmp(desc->pid, node->pid, KCMP_FILE, desc->target_fd, node->target_fd);
 
 	if (order >= 0 && order <= 2)
 		return order;
@@ -79,8 +89,10 @@ static int compare(const struct file_desc *desc, const struct desc_node *node)
 /* The place in the tree below @root where the description is or belongs. */
 static int find_place(const struct file_desc *desc, struct desc_node **root, struct desc_node ***ret)
 {
+	pid_t self = getpid();
+
 	while (*root) {
-		int order = compare(desc, *root);
+		int order = compare(self, desc, *root);
 
 		if (order < 0)
 			return order;
@@ -131,7 +143,7 @@ int file_desc_intern(struct files_dump *ctx, const struct file_desc *desc, struc
 	/* A child has most of its descriptors from its parent, under the same numbers. */
 	*ret_new = false;
 	if (twin) {
-		order = compare(desc, twin);
+		order = compare(getpid(), desc, twin);
 		if (order < 0)
 			return order;
 		if (!order) {
@@ -202,18 +214,7 @@ int file_desc_watched(struct files_dump *ctx, const struct epoll_watch *watch, s
 
 const char *file_path(struct arena *arena, const char *link, const struct stat *st)
 {
-	static const char suffix[] = " (deleted)";
-	size_t len = strlen(link), suffix_len = sizeof(suffix) - 1;
-	char *path = arena_strdup(arena, link);
-	struct stat real;
-
-	if (len <= suffix_len || strcmp(link + len - suffix_len, suffix))
-		return path;
-	/* Somebody may have named a file like that. */
-	if (!lstat(link, &real) && real.st_dev == st->st_dev && real.st_ino == st->st_ino)
-		return path;
-	path[len - suffix_len] = '\0';
-	return path;
+	return arena_printf(arena, "%.*s", (int)path_bare_len(link, st), link);
 }
 
 bool fdinfo_number(const char *text, const char *key, unsigned int base, uint64_t *ret)

@@ -38,6 +38,7 @@ const char *file_type_name(FdTypes type);
 struct files_dump_state {
 	struct hash groups; /* (st_dev, number of the object) -> struct desc_group * */
 	VEC(struct desc_group *) all_groups;
+	VEC(int) node_fds;		 /* of all struct desc_node; owned */
 	struct hash twins;		 /* (st_dev and number in a task, st_ino) -> last description seen there */
 	struct hash opened;		 /* (inode, flags) -> chain of entries that are not descriptions */
 	struct hash pipes;		 /* (pipe id, is a fifo) -> struct pipe_seen * */
@@ -58,6 +59,7 @@ void file_desc_free(struct file_desc *desc);
 struct desc_node {
 	pid_t pid;
 	int target_fd;
+	int fd;		     /* our duplicate, to compare with; -1 if there was no room for one */
 	struct inode *inode; /* or NULL */
 	FileEntry *entry;    /* NULL: refused */
 	struct desc_node *less, *greater;
@@ -100,8 +102,9 @@ void unsupported_refuse(struct files_dump *ctx, const struct file_desc *desc);
 struct made_file {
 	const FileEntry *entry;
 	const struct file_kind *kind;
-	int fd;	       /* owned */
-	bool attached; /* some table that names it was */
+	int fd;		/* owned */
+	bool inherited; /* whoever gave it with --inherit-fd has the same description: nothing of it is changed */
+	bool attached;	/* some table that names it was */
 };
 
 /* A pipe or fifo while its descriptions are made. */

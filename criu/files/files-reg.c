@@ -2,9 +2,10 @@
  * Files reached by a path.
  *
  * The kernel keeps: path (mount and dentry), status flags, position. All of it
- * is seen from outside. The content stays where it is: restore opens the path
- * and checks that the file is the one that was dumped, by kind, size, mode and
- * build id. A name that is gone goes through mem/remap.h, and what comes from
+ * is seen from outside. The content stays where it is: restore looks at what the
+ * path leads to and opens it if that is the file that was dumped, by kind, size,
+ * mode and build id. Symbolic links are not followed: the path had none when
+ * the kernel told it. A name that is gone goes through mem/remap.h, and what comes from
  * there is reopened through /proc/self/fd, which is also how modes differ
  * between holders of one deleted file. Lost: read-ahead state.
  */
@@ -18,6 +19,7 @@
 #include "files/files-reg.h"
 #include "files/fown.h"
 #include "files/inherit.h"
+#include "kernel/path.h"
 
 #define MEM_MAJOR 1
 
@@ -263,6 +265,12 @@ static int reg_validate(const struct model *model, const FileEntry *entry)
 	return 0;
 }
 
+/* How --inherit-fd names it. */
+static const char *inherit_key(const RegFileEntry *reg)
+{
+	return reg->name + (reg->name[0] == '/');
+}
+
 static int check_build_id(const RegFileEntry *reg, int fd)
 {
 	struct build_id id;
@@ -279,105 +287,150 @@ static int check_build_id(const RegFileEntry *reg, int fd)
 	return 0;
 }
 
-static int check_file(struct files_restore *ctx, const RegFileEntry *reg, int fd)
+static int check_file(struct files_restore *ctx, const RegFileEntry *reg, const struct stat *st)
 {
-	struct stat st;
-
-	if (fstat(fd, &st))
-		return fail_errno("%s: fstat", reg->name);
-	if (reg->has_mode && (reg->mode & S_IFMT) != (st.st_mode & S_IFMT))
+	if (reg->has_mode && (reg->mode & S_IFMT) != (st->st_mode & S_IFMT))
 		return fail(EINVAL, "%s is another kind of file than the one dumped (mode %o, was %o)", reg->name,
-			    st.st_mode, reg->mode);
-	if (reg->has_mode && reg->mode != st.st_mode && !ctx->options->skip_file_rwx_check)
+			    st->st_mode, reg->mode);
+	if (reg->has_mode && reg->mode != st->st_mode && !ctx->options->skip_file_rwx_check)
 		return fail(EINVAL, "%s has mode %o, was %o; change it back, or use --skip-file-rwx-check", reg->name,
-			    st.st_mode & 07777, reg->mode & 07777);
-	if (reg->has_size && S_ISREG(st.st_mode) && reg->size != (uint64_t)st.st_size)
+			    st->st_mode & 07777, reg->mode & 07777);
+	if (reg->has_size && S_ISREG(st->st_mode) && reg->size != (uint64_t)st->st_size)
 		return fail(EINVAL, "%s has %lld bytes, had %" PRIu64 " when it was dumped; put the old file back",
-			    reg->name, (long long)st.st_size, reg->size);
-	if (reg->n_build_id && ctx->options->validate_build_id)
-		return check_build_id(reg, fd);
+			    reg->name, (long long)st->st_size, reg->size);
 	return 0;
 }
 
-static int open_inherited(struct files_restore *ctx, const RegFileEntry *reg, int flags, int *ret_fd)
+/* Opening a device may do something; dump takes only those that do nothing. */
+static int check_no_effect(const RegFileEntry *reg, const struct stat *st)
 {
-	const char *key = reg->name[0] == '/' ? reg->name + 1 : reg->name;
-	int fd = inherit_find(ctx->options, key);
-
-	if (fd < 0)
-		return fd;
-	pr_info("%s: takes inherited descriptor %d", reg->name, fd);
-	/* Descriptions of files are shared whole: the position belongs to whoever supplied it. */
-	*ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	return *ret_fd < 0 ? fail_errno("--inherit-fd: descriptor %d", fd) : 0;
+	if (!S_ISBLK(st->st_mode) && (!S_ISCHR(st->st_mode) || standard_device(st)))
+		return 0;
+	return fail(ENOTSUP,
+		    "%s is device %u:%u, which is not opened for anybody; supply it with --inherit-fd fd[N]:%s",
+		    reg->name, major(st->st_rdev), minor(st->st_rdev), inherit_key(reg));
 }
 
-static int open_path(const RegFileEntry *reg, int flags, int *ret_fd)
+/*
+ * Only opening the name itself keeps O_NOFOLLOW, which fcntl(2) shows. Whoever replaces the file at this moment
+ * is found out afterwards.
+ */
+static int open_nofollow(const RegFileEntry *reg, int path_fd, int flags)
 {
-	/* A fifo in the place of a file must not block us; checked right after. */
+	auto_fd int fd = path_open(reg->name, flags | O_NOCTTY);
+
+	if (fd >= 0 && inode_same(fd, path_fd) != 1)
+		return -EBUSY;
+	return take_fd(&fd);
+}
+
+static int open_checked(const RegFileEntry *reg, int path_fd, int flags, int *ret_fd)
+{
+	/* A fifo whose other end nobody holds must not block us. */
 	bool nonblock = !(flags & (O_NONBLOCK | O_PATH));
-	int fd = open(reg->name, flags | O_NOCTTY | O_CLOEXEC | (nonblock ? O_NONBLOCK : 0));
+	int now = flags | (nonblock ? O_NONBLOCK : 0);
+	auto_fd int fd = flags & O_NOFOLLOW ? open_nofollow(reg, path_fd, now) : file_reopen(path_fd, now);
 
-	if (fd < 0 && errno == ENOENT)
-		return fail_errno("%s is missing; put it back, or supply it with --inherit-fd fd[N]:%s", reg->name,
-				  reg->name + 1);
 	if (fd < 0)
-		return fail_errno("cannot open %s", reg->name);
-	if (nonblock && fcntl(fd, F_SETFL, flags)) {
-		int ret = fail_errno("%s: F_SETFL", reg->name);
-
-		close(fd);
-		return ret;
-	}
-	*ret_fd = fd;
+		return fail(-fd, "cannot open %s", reg->name);
+	if (nonblock && fcntl(fd, F_SETFL, flags))
+		return fail_errno("%s: F_SETFL", reg->name);
+	*ret_fd = take_fd(&fd);
 	return 0;
 }
 
-int reg_open(struct files_restore *ctx, const FileEntry *entry, int flags, int *ret_fd)
+static int fail_path(const RegFileEntry *reg, int err)
+{
+	if (err == -ENOENT)
+		return fail(ENOENT, "%s is missing; put it back, or supply it with --inherit-fd fd[N]:%s", reg->name,
+			    inherit_key(reg));
+	if (err == -ELOOP)
+		return fail(ELOOP,
+			    "%s leads through a symbolic link now, which is not followed; put the file itself back, or "
+			    "supply it with --inherit-fd fd[N]:%s",
+			    reg->name, inherit_key(reg));
+	return fail(-err, "cannot open %s", reg->name);
+}
+
+/* What the path leads to is looked at first: only the right file is really opened. */
+static int open_path(struct files_restore *ctx, const RegFileEntry *reg, int flags, int *ret_fd)
+{
+	auto_fd int path_fd = path_open(reg->name, O_PATH | O_NOFOLLOW);
+	auto_fd int fd = -1;
+	struct stat st;
+	int ret;
+
+	if (path_fd < 0)
+		return fail_path(reg, path_fd);
+	if (fstat(path_fd, &st))
+		return fail_errno("%s: fstat", reg->name);
+	ret = check_file(ctx, reg, &st);
+	if (!ret && !(flags & O_PATH))
+		ret = check_no_effect(reg, &st);
+	ret = ret ?: open_checked(reg, path_fd, flags, &fd);
+	if (!ret && reg->n_build_id && ctx->options->validate_build_id)
+		ret = check_build_id(reg, fd);
+	if (!ret)
+		*ret_fd = take_fd(&fd);
+	return ret;
+}
+
+/* Descriptions of files are shared whole: flags and position belong to whoever supplied it. */
+static int open_inherited(struct files_restore *ctx, const RegFileEntry *reg, int *ret_fd, bool *ret_inherited)
+{
+	struct made_file made = { 0 };
+	int fd = inherit_find(ctx->options, inherit_key(reg));
+	int ret = fd < 0 ? fd : inherit_share(fd, &made);
+
+	if (ret)
+		return ret;
+	pr_info("%s: takes inherited descriptor %d", reg->name, fd);
+	*ret_fd = made.fd;
+	if (ret_inherited)
+		*ret_inherited = true;
+	return 0;
+}
+
+int reg_open(struct files_restore *ctx, const FileEntry *entry, int flags, int *ret_fd, bool *ret_inherited)
 {
 	const RegFileEntry *reg = entry->reg;
-	auto_fd int fd = -1;
-	int ret, remap;
+	int ret, remap, fd;
 
 	flags = file_open_flags(flags);
-	ret = open_inherited(ctx, reg, flags, ret_fd);
+	ret = open_inherited(ctx, reg, ret_fd, ret_inherited);
 	if (ret != -ENOENT)
 		return ret;
 	if (reg->ext)
 		return fail(ENOENT, "%s is external; supply it with --inherit-fd fd[N]:%s", reg->name,
-			    reg->name[0] == '/' ? reg->name + 1 : reg->name);
+			    inherit_key(reg));
 
 	remap = remap_fd(ctx->remaps, entry->id);
-	if (remap < 0 && remap != -ENOENT)
+	if (remap == -ENOENT)
+		return open_path(ctx, reg, flags, ret_fd);
+	if (remap < 0)
 		return remap;
-	if (remap >= 0) {
-		fd = file_reopen(remap, flags);
-		if (fd < 0)
-			return fail(-fd, "cannot reopen deleted file %s", reg->name);
-	} else {
-		ret = open_path(reg, flags, &fd);
-		if (!ret)
-			ret = check_file(ctx, reg, fd);
-		if (ret)
-			return ret;
-	}
-	*ret_fd = take_fd(&fd);
+	fd = file_reopen(remap, flags);
+	if (fd < 0)
+		return fail(-fd, "cannot reopen deleted file %s", reg->name);
+	*ret_fd = fd;
 	return 0;
 }
 
-static int reg_make(struct files_restore *ctx, const FileEntry *entry, int *ret_fd)
+static int reg_make(struct files_restore *ctx, const FileEntry *entry, struct made_file *ret)
 {
 	const RegFileEntry *reg = entry->reg;
 	bool seekable = !(reg->flags & O_PATH) && (!reg->has_mode || S_ISREG(reg->mode) || S_ISDIR(reg->mode));
+	bool inherited = false;
 	auto_fd int fd = -1;
-	int ret;
+	int err;
 
-	ret = reg_open(ctx, entry, reg->flags, &fd);
-	if (ret)
-		return ret;
-	if (reg->pos && seekable && inherit_find(ctx->options, reg->name + 1) < 0 && lseek(fd, reg->pos, SEEK_SET) < 0)
+	err = reg_open(ctx, entry, reg->flags, &fd, &inherited);
+	if (err)
+		return err;
+	if (reg->pos && seekable && !inherited && lseek(fd, reg->pos, SEEK_SET) < 0)
 		return fail_errno("%s: cannot seek to %" PRIu64, reg->name, reg->pos);
-	*ret_fd = take_fd(&fd);
+	ret->fd = take_fd(&fd);
+	ret->inherited = inherited;
 	return 0;
 }
 

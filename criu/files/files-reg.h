@@ -25,7 +25,10 @@ int must_check reg_add_desc(struct files_dump *ctx, struct file_desc *desc, File
 /** reg_add_external - entry of a file that --external names. */
 int must_check reg_add_external(struct files_dump *ctx, struct file_desc *desc, const char *key);
 
-/** reg_open - open entry @entry by path, remap or inherited descriptor, with @flags; checked against the entry. */
-int must_check reg_open(struct files_restore *ctx, const FileEntry *entry, int flags, int *ret_fd);
+/**
+ * reg_open - open entry @entry by path, remap or inherited descriptor, with @flags; checked against the entry
+ * @ret_inherited: set to true when it is the very description that was given with --inherit-fd; may be NULL
+ */
+int must_check reg_open(struct files_restore *ctx, const FileEntry *entry, int flags, int *ret_fd, bool *ret_inherited);
 
 #endif

@@ -166,21 +166,19 @@ static int make_one(struct files_restore *ctx, const FileEntry *entry)
 	LOG_SCOPE("file", entry->id);
 	struct files_restore_state *state = ctx->state;
 	const struct file_kind *kind = file_kind_of(entry->type);
-	struct made_file *made;
-	int ret, fd;
+	auto_free struct made_file *made = xalloc(sizeof(*made));
+	int ret;
 
 	if (!kind)
 		return fail(ENOTSUP, "%s: not supported by this version", file_type_name(entry->type));
-	ret = kind->make(ctx, entry, &fd);
-	if (ret)
-		return ret;
-
-	made = xalloc(sizeof(*made));
 	made->entry = entry;
 	made->kind = kind;
-	made->fd = fd;
+	made->fd = -1;
+	ret = kind->make(ctx, entry, made);
+	if (ret)
+		return ret;
 	VEC_PUSH(&state->all_made, made);
-	hash_put(&state->made, entry->id, 0, made);
+	hash_put(&state->made, entry->id, 0, take_ptr(made));
 	return 0;
 }
 
@@ -289,7 +287,7 @@ static int open_for_mapping(struct files_restore *ctx, const FileEntry *entry, i
 
 	switch (entry->type) {
 	case FD_TYPES__REG:
-		return reg_open(ctx, entry, flags, ret_fd);
+		return reg_open(ctx, entry, flags, ret_fd, NULL);
 	case FD_TYPES__MEMFD:
 		return open_memfd(ctx, entry, flags, ret_fd);
 	default:
@@ -337,7 +335,7 @@ int files_path_fd(struct files_restore *ctx, uint32_t id)
 		return (intptr_t)known - 1;
 
 	LOG_SCOPE("file", id);
-	ret = reg_open(ctx, entry, flags, &fd);
+	ret = reg_open(ctx, entry, flags, &fd, NULL);
 	return ret ? ret : remember_opened(state, id, flags, fd);
 }
 
@@ -354,7 +352,7 @@ static int set_owner(struct files_restore *ctx, const struct made_file *made)
 {
 	LOG_SCOPE("file", made->entry->id);
 
-	return fown_restore(ctx->model, made->entry, made->fd);
+	return made->inherited ? 0 : fown_restore(ctx->model, made->entry, made->fd);
 }
 
 static int for_each_made(struct files_restore *ctx, int (*step)(struct files_restore *, const struct made_file *))

@@ -47,6 +47,8 @@ struct files_attach {
 	struct batch *batch; /* of its driver */
 };
 
+struct made_file;
+
 struct file_kind {
 	FdTypes type;
 	const char *name;
@@ -62,8 +64,11 @@ struct file_kind {
 
 	/* Restore. Check an untrusted entry. */
 	int (*validate)(const struct model *model, const FileEntry *entry);
-	/* Make the description once, in this process: 0 and an owned descriptor with the entry's status flags and position. */
-	int (*make)(struct files_restore *ctx, const FileEntry *entry, int *ret_fd);
+	/*
+	 * Make the description once, in this process: 0 and ret->fd, owned, with the entry's status flags and position,
+	 * unless ret->inherited.
+	 */
+	int (*make)(struct files_restore *ctx, const FileEntry *entry, struct made_file *ret);
 	/* What remembers the number of a descriptor; called for each table that names the description. Optional. */
 	int (*attach)(struct files_restore *ctx, const FileEntry *entry, const struct files_attach *at);
 	/* What needs every task in place (content of pipes may come here or in make). Optional. */

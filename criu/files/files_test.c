@@ -325,6 +325,66 @@ static void test_make(void)
 	model_free(&model);
 }
 
+/* A descriptor of the file @name with some position, or what making it failed with. */
+static int make_reg(struct files_restore *ctx, struct model *model, const char *name, uint32_t flags)
+{
+	FileEntry *entry = model_add_file(model, FD_TYPES__REG);
+	RegFileEntry *reg = model_new(model, RegFileEntry, reg_file_entry__init);
+	struct made_file made = { .fd = -1 };
+	int err;
+
+	entry->reg = reg;
+	reg->id = entry->id;
+	reg->flags = flags;
+	reg->pos = 2;
+	reg->fown = fown_none(model);
+	reg->name = (char *)name;
+	err = reg_kind.make(ctx, entry, &made);
+	return err ?: made.fd;
+}
+
+/* Only what the path really leads to is opened; what was inherited is left as it is. */
+static void test_open_path(void)
+{
+	char dir[] = "/tmp/files-test-XXXXXX";
+	struct options options = { 0 };
+	struct files_restore ctx = { .options = &options };
+	auto_free char *file = NULL, *link = NULL;
+	auto_fd int fd = -1, nofollow = -1, inherited = -1, given = -1;
+	struct model model;
+
+	model_init(&model);
+	ctx.model = &model;
+	if (!CHECK(mkdtemp(dir) != NULL) || !CHECK(!remap_make(&model, NULL, &options, NULL, NULL, &ctx.remaps)))
+		return;
+	file = xasprintf("%s/file", dir);
+	link = xasprintf("%s/link", dir);
+	given = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(given >= 0 && !symlink("file", link));
+
+	fd = make_reg(&ctx, &model, file, O_RDWR | O_APPEND);
+	CHECK(fd >= 0);
+	CHECK_EQ(fcntl(fd, F_GETFL) & ~FILE_FLAG_LARGEFILE, O_RDWR | O_APPEND);
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 2);
+	nofollow = make_reg(&ctx, &model, file, O_RDONLY | O_NOFOLLOW);
+	CHECK_EQ(fcntl(nofollow, F_GETFL) & ~FILE_FLAG_LARGEFILE, O_RDONLY | O_NOFOLLOW);
+	CHECK_EQ(make_reg(&ctx, &model, link, O_RDONLY), -ELOOP);
+	CHECK_EQ(make_reg(&ctx, &model, "/dev/tty", O_RDONLY), -ENOTSUP);
+	CHECK_EQ(make_reg(&ctx, &model, "/dev/fd/0", O_RDONLY), -ELOOP);
+
+	VEC_PUSH(&options.inherit_fds, ((struct inherit_fd){ .fd = given, .key = file + 1 }));
+	inherited = make_reg(&ctx, &model, file, O_RDONLY);
+	CHECK(inherited >= 0);
+	CHECK_EQ(lseek(given, 0, SEEK_CUR), 0);
+
+	VEC_FREE(&options.inherit_fds);
+	remap_restore_free(ctx.remaps);
+	model_free(&model);
+	unlink(file);
+	unlink(link);
+	rmdir(dir);
+}
+
 /* Images that no dump writes are turned down before anything is made. */
 static void test_validate(void)
 {
@@ -359,6 +419,7 @@ int main(void)
 	test_pipe_packets();
 	test_pipe_full();
 	test_make();
+	test_open_path();
 	test_validate();
 	return test_end();
 }

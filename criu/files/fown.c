@@ -80,54 +80,45 @@ int fown_dump(struct files_dump *ctx, const struct file_desc *desc, FownEntry **
 	return 0;
 }
 
-const FownEntry *fown_of(const struct model *model, const FileEntry *entry)
+/* What the entries of all kinds have. */
+struct common {
+	const FownEntry *fown;
+	unsigned int flags;
+};
+
+static struct common common_of(const struct model *model, const FileEntry *entry)
 {
 	const FileEntry *reg;
 
 	switch (entry->type) {
 	case FD_TYPES__REG:
-		return entry->reg->fown;
+		return (struct common){ entry->reg->fown, entry->reg->flags };
 	case FD_TYPES__PIPE:
-		return entry->pipe->fown;
+		return (struct common){ entry->pipe->fown, entry->pipe->flags };
 	case FD_TYPES__EVENTFD:
-		return entry->efd->fown;
+		return (struct common){ entry->efd->fown, entry->efd->flags };
 	case FD_TYPES__EVENTPOLL:
-		return entry->epfd->fown;
+		return (struct common){ entry->epfd->fown, entry->epfd->flags };
 	case FD_TYPES__MEMFD:
-		return entry->memfd->fown;
+		return (struct common){ entry->memfd->fown, entry->memfd->flags };
 	case FD_TYPES__TTY:
-		return entry->tty->fown;
+		return (struct common){ entry->tty->fown, entry->tty->flags };
 	case FD_TYPES__FIFO:
 		reg = model_file(model, entry->fifo->regf_id);
-		return reg && reg->reg ? reg->reg->fown : NULL;
+		return reg && reg->reg ? (struct common){ reg->reg->fown, reg->reg->flags } : (struct common){ 0 };
 	default:
-		return NULL;
+		return (struct common){ 0 };
 	}
+}
+
+const FownEntry *fown_of(const struct model *model, const FileEntry *entry)
+{
+	return common_of(model, entry).fown;
 }
 
 unsigned int fown_flags(const struct model *model, const FileEntry *entry)
 {
-	const FileEntry *reg;
-
-	switch (entry->type) {
-	case FD_TYPES__REG:
-		return entry->reg->flags;
-	case FD_TYPES__PIPE:
-		return entry->pipe->flags;
-	case FD_TYPES__EVENTFD:
-		return entry->efd->flags;
-	case FD_TYPES__EVENTPOLL:
-		return entry->epfd->flags;
-	case FD_TYPES__MEMFD:
-		return entry->memfd->flags;
-	case FD_TYPES__TTY:
-		return entry->tty->flags;
-	case FD_TYPES__FIFO:
-		reg = model_file(model, entry->fifo->regf_id);
-		return reg && reg->reg ? reg->reg->flags : 0;
-	default:
-		return 0;
-	}
+	return common_of(model, entry).flags;
 }
 
 int fown_validate(const FownEntry *fown)
@@ -187,13 +178,13 @@ static int restore_owner(const FownEntry *fown, int fd)
 
 int fown_restore(const struct model *model, const FileEntry *entry, int fd)
 {
-	const FownEntry *fown = fown_of(model, entry);
-	unsigned int flags = fown_flags(model, entry);
+	const struct common common = common_of(model, entry);
+	const FownEntry *fown = common.fown;
 
-	if (!fown || (flags & O_PATH))
+	if (!fown || (common.flags & O_PATH))
 		return 0;
 	if (fown->signum && fcntl(fd, F_SETSIG, fown->signum))
 		return fail_errno("cannot set signal %" PRIu32 " for readiness", fown->signum);
 	/* Terminals take whoever sets O_ASYNC for the owner if there is none: then there is none again. */
-	return fown->pid || (flags & O_ASYNC) ? restore_owner(fown, fd) : 0;
+	return fown->pid || (common.flags & O_ASYNC) ? restore_owner(fown, fd) : 0;
 }

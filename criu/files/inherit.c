@@ -37,19 +37,23 @@ int inherit_find(const struct options *options, const char *key)
 	return -ENOENT;
 }
 
-int inherit_take(int fd, int flags, int *ret_fd)
+int inherit_share(int fd, struct made_file *ret)
+{
+	ret->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (ret->fd < 0)
+		return fail_errno("--inherit-fd: cannot duplicate descriptor %d", fd);
+	ret->inherited = true;
+	return 0;
+}
+
+int inherit_take(int fd, int flags, struct made_file *ret)
 {
 	const int modes = O_ACCMODE | O_NONBLOCK | O_DIRECT;
-	int have = fcntl(fd, F_GETFL), ret = -1;
+	int have = fcntl(fd, F_GETFL);
 
 	if (have < 0)
 		return fail_errno("--inherit-fd: descriptor %d is not open", fd);
 	if ((have & modes) != (flags & modes))
-		ret = file_reopen(fd, flags);
-	if (ret < 0)
-		ret = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (ret < 0)
-		return fail_errno("--inherit-fd: cannot duplicate descriptor %d", fd);
-	*ret_fd = ret;
-	return 0;
+		ret->fd = file_reopen(fd, flags);
+	return ret->fd < 0 ? inherit_share(fd, ret) : 0;
 }

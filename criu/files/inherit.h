@@ -9,6 +9,8 @@
 
 #include "options.h"
 
+struct made_file;
+
 #define INHERIT_KEY_BYTES 64
 
 /* Keys, as users and mainline write them: hexadecimal without 0x, pipes decimal. */
@@ -24,9 +26,12 @@ int must_check inherit_find(const struct options *options, const char *key);
 
 /**
  * inherit_take - a descriptor of our own for the inherited @fd
- * Shares its description when that has the access mode and blocking mode of
+ * Shares its description (ret->inherited) when that has the access mode and blocking mode of
  * @flags, otherwise opens the object anew (sockets and the like can only be shared).
  */
-int must_check inherit_take(int fd, int flags, int *ret_fd);
+int must_check inherit_take(int fd, int flags, struct made_file *ret);
+
+/** inherit_share - likewise, but always the same description. */
+int must_check inherit_share(int fd, struct made_file *ret);
 
 #endif

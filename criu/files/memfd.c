@@ -56,14 +56,14 @@ static int find_inherited(struct files_restore *ctx, uint32_t inode_id)
 	return key ? inherit_find(ctx->options, key) : -ENOENT;
 }
 
-static int memfd_make(struct files_restore *ctx, const FileEntry *entry, int *ret_fd)
+static int memfd_make(struct files_restore *ctx, const FileEntry *entry, struct made_file *ret)
 {
 	const MemfdFileEntry *memfd = entry->memfd;
 	int object = find_inherited(ctx, memfd->inode_id);
 	auto_fd int fd = -1;
 
 	if (object >= 0)
-		return inherit_take(object, memfd->flags, ret_fd);
+		return inherit_take(object, memfd->flags, ret);
 
 	object = shmem_memfd_fd(ctx->shmem, memfd->inode_id);
 	if (object < 0)
@@ -73,7 +73,7 @@ static int memfd_make(struct files_restore *ctx, const FileEntry *entry, int *re
 		return fail(-fd, "cannot reopen memfd %" PRIu32, memfd->inode_id);
 	if (memfd->pos && !(memfd->flags & O_PATH) && lseek(fd, memfd->pos, SEEK_SET) < 0)
 		return fail_errno("memfd %" PRIu32 ": cannot seek to %" PRIu64, memfd->inode_id, memfd->pos);
-	*ret_fd = take_fd(&fd);
+	ret->fd = take_fd(&fd);
 	return 0;
 }
 

@@ -97,37 +97,37 @@ static bool can_take(const PipeEntry *entry, uint32_t mode, const struct made_pi
 	return (mode == O_RDONLY && !pipe->read_taken) || (mode == O_WRONLY && !pipe->write_taken);
 }
 
-static int pipe_make(struct files_restore *ctx, const FileEntry *file, int *ret_fd)
+static int pipe_make(struct files_restore *ctx, const FileEntry *file, struct made_file *ret)
 {
 	const PipeEntry *entry = file->pipe;
 	const uint32_t mode = entry->flags & O_ACCMODE, flags = entry->flags & ~(uint32_t)O_ASYNC;
 	struct made_pipe *pipe;
 	char key[INHERIT_KEY_BYTES];
-	int fd, ret;
+	int fd, err;
 
 	inherit_key_pipe(key, entry->pipe_id);
 	fd = inherit_find(ctx->options, key);
 	if (fd >= 0)
-		return inherit_take(fd, flags, ret_fd);
+		return inherit_take(fd, flags, ret);
 
 	pipe = pipe_made(files_restore_state(ctx), entry->pipe_id, false);
 	if (pipe->read_fd < 0) {
-		ret = make_pipe(ctx, entry, pipe);
-		if (ret)
-			return ret;
+		err = make_pipe(ctx, entry, pipe);
+		if (err)
+			return err;
 	}
 	fd = mode == O_WRONLY ? pipe->write_fd : pipe->read_fd;
 	if (!can_take(entry, mode, pipe)) {
 		fd = file_reopen(fd, flags);
 		if (fd < 0)
 			return fail(-fd, "%s: cannot open its end once more", key);
-		*ret_fd = fd;
+		ret->fd = fd;
 		return 0;
 	}
 	if (fcntl(fd, F_SETFL, flags))
 		return fail_errno("%s: F_SETFL", key);
 	*(mode == O_WRONLY ? &pipe->write_taken : &pipe->read_taken) = true;
-	*ret_fd = fd;
+	ret->fd = fd;
 	return 0;
 }
 

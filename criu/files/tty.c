@@ -284,7 +284,7 @@ static int open_own(int flags)
 	return open_dev_tty(flags);
 }
 
-static int tty_make(struct files_restore *ctx, const FileEntry *entry, int *ret_fd)
+static int tty_make(struct files_restore *ctx, const FileEntry *entry, struct made_file *ret)
 {
 	const TtyInfoEntry *info = info_of(ctx->model, entry->tty->tty_info_id);
 	const int flags = file_open_flags(entry->tty->flags);
@@ -294,7 +294,7 @@ static int tty_make(struct files_restore *ctx, const FileEntry *entry, int *ret_
 	inherit_key_tty(key, info->rdev, info->dev);
 	fd = inherit_find(ctx->options, key);
 	if (fd >= 0)
-		return inherit_take(fd, flags, ret_fd);
+		return inherit_take(fd, flags, ret);
 	if (info->type == TTY_TYPE__EXT_TTY)
 		return fail(ENOENT, "terminal %s is external; supply it with --inherit-fd fd[N]:%s", key, key);
 	if (!ctx->options->shell_job)
@@ -303,7 +303,7 @@ static int tty_make(struct files_restore *ctx, const FileEntry *entry, int *ret_
 	fd = info->type == TTY_TYPE__CTTY ? open_dev_tty(flags) : open_own(flags);
 	if (fd < 0)
 		return fail(-fd, "--shell-job: criu has no terminal to give to the job; run it from one");
-	*ret_fd = fd;
+	ret->fd = fd;
 	return 0;
 }
 
