@@ -23,8 +23,9 @@ static long run(const struct sock_filter *code, size_t n)
 
 	return err ? err : (long)ret;
 }
-#define RUN(...) run((const struct sock_filter[]){ __VA_ARGS__ }, \
-		     sizeof((const struct sock_filter[]){ __VA_ARGS__ }) / sizeof(struct sock_filter))
+#define RUN(...)                                                                                                       \
+	run((const struct sock_filter[]){ __VA_ARGS__ },                                                               \
+	    sizeof((const struct sock_filter[]){ __VA_ARGS__ }) / sizeof(struct sock_filter))
 
 static void test_loads(void)
 {
@@ -32,12 +33,15 @@ static void test_loads(void)
 	CHECK_EQ(RUN(LOAD(arch), BPF_STMT(BPF_RET | BPF_A, 0)), AUDIT_ARCH_X86_64);
 	CHECK_EQ(RUN(LOAD(args[1]), BPF_STMT(BPF_RET | BPF_A, 0)), 0x55667788);
 	CHECK_EQ(RUN(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1]) + 4),
-		     BPF_STMT(BPF_RET | BPF_A, 0)), 0x11223344);
+		     BPF_STMT(BPF_RET | BPF_A, 0)),
+		 0x11223344);
 	CHECK_EQ(RUN(BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0), BPF_STMT(BPF_RET | BPF_A, 0)), 64);
 	CHECK_EQ(RUN(BPF_STMT(BPF_LDX | BPF_W | BPF_IMM, 7), BPF_STMT(BPF_MISC | BPF_TXA, 0),
-		     BPF_STMT(BPF_RET | BPF_A, 0)), 7);
+		     BPF_STMT(BPF_RET | BPF_A, 0)),
+		 7);
 	CHECK_EQ(RUN(BPF_STMT(BPF_LD | BPF_IMM, 9), BPF_STMT(BPF_ST, 15), BPF_STMT(BPF_LDX | BPF_MEM, 15),
-		     BPF_STMT(BPF_STX, 0), BPF_STMT(BPF_LD | BPF_MEM, 0), BPF_STMT(BPF_RET | BPF_A, 0)), 9);
+		     BPF_STMT(BPF_STX, 0), BPF_STMT(BPF_LD | BPF_MEM, 0), BPF_STMT(BPF_RET | BPF_A, 0)),
+		 9);
 }
 
 static void test_alu(void)
@@ -46,14 +50,15 @@ static void test_alu(void)
 		uint16_t op;
 		uint32_t k, want;
 	} rows[] = {
-		{ BPF_ADD, 5, 105 }, { BPF_SUB, 101, UINT32_MAX }, { BPF_MUL, 3, 300 },	    { BPF_DIV, 7, 14 },
-		{ BPF_OR, 3, 103 },  { BPF_AND, 0x60, 0x60 },	   { BPF_XOR, 0x60, 0x04 }, { BPF_LSH, 2, 400 },
+		{ BPF_ADD, 5, 105 }, { BPF_SUB, 101, UINT32_MAX },   { BPF_MUL, 3, 300 },     { BPF_DIV, 7, 14 },
+		{ BPF_OR, 3, 103 },  { BPF_AND, 0x60, 0x60 },	     { BPF_XOR, 0x60, 0x04 }, { BPF_LSH, 2, 400 },
 		{ BPF_RSH, 2, 25 },  { BPF_NEG, 0, (uint32_t)-100 },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		CHECK_EQ(RUN(BPF_STMT(BPF_LD | BPF_IMM, 100), BPF_STMT(BPF_ALU | BPF_K | rows[i].op, rows[i].k),
-			     BPF_STMT(BPF_RET | BPF_A, 0)), rows[i].want);
+			     BPF_STMT(BPF_RET | BPF_A, 0)),
+			 rows[i].want);
 	/* By a register that is zero: the kernel ends the program with 0, which kills. */
 	CHECK_EQ(RUN(BPF_STMT(BPF_ALU | BPF_DIV | BPF_X, 0), RETURN(SECCOMP_RET_ALLOW)), 0);
 }
@@ -67,7 +72,8 @@ static void test_jumps(void)
 	CHECK_EQ(RUN(LOAD(args[0]), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 2, 0, 1), RETURN(1), RETURN(2)), 1);
 	CHECK_EQ(RUN(BPF_STMT(BPF_JMP | BPF_JA, 1), RETURN(1), RETURN(2)), 2);
 	CHECK_EQ(RUN(LOAD(nr), BPF_STMT(BPF_MISC | BPF_TAX, 0), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_X, 0, 0, 1), RETURN(1),
-		     RETURN(2)), 1);
+		     RETURN(2)),
+		 1);
 }
 
 static void test_nonsense(void)

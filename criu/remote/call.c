@@ -167,8 +167,7 @@ static bool is_harmless_in(const struct remote_thread *thread, struct remote_add
 	/* The stub looks for its call's number right behind it. */
 	uint64_t ip = stub.v + arch_stub_offset(ARCH_STUB_HEAL);
 
-	return !thread->confine ||
-	       (remote_heals_harmlessly(thread, stub) && remote_is_harmless(thread, ip, nr, args));
+	return !thread->confine || (remote_heals_harmlessly(thread, stub) && remote_is_harmless(thread, ip, nr, args));
 }
 
 static bool is_confined(const struct remote_thread *thread)

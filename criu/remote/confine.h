@@ -22,7 +22,7 @@ void confine_free(struct confine *confine);
 enum confine_verdict {
 	CONFINE_ALLOWED,
 	CONFINE_FAILED, /* returns an error instead, which harms nobody */
-	CONFINE_FATAL, /* kills, or stops for a supervisor */
+	CONFINE_FATAL,	/* kills, or stops for a supervisor */
 };
 
 /**

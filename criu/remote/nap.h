@@ -20,7 +20,7 @@ struct nap_run {
 	int (*prepare)(struct nap_run *run);
 	void *arg;
 	struct user_regs_struct regs; /* in: where to start; out: as found at the end */
-	struct remote_addr go; /* see keeper_cover() */
+	struct remote_addr go;	      /* see keeper_cover() */
 	struct remote_range stub;
 	uint64_t done_from, done_to; /* the thread is through when its rip is in between, both included */
 };

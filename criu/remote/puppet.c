@@ -6,6 +6,7 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "kernel/syscalls.h"
 #include "remote/batch.h"
@@ -76,6 +77,28 @@ static void wait_to_be_seized(int alive_fd)
 	_exit(1);
 }
 
+/* Is the number only still in use by what is left of a task that has ended? */
+static bool is_fading(pid_t pid)
+{
+	struct proc_stat stat;
+
+	return proc_read_stat(pid, 0, &stat) || stat.state == 'Z' || stat.state == 'X';
+}
+
+/* The job may have been killed a moment ago: its parent takes a while to reap it. */
+static long clone_patiently(const struct clone_args *args, pid_t pid)
+{
+	enum { TRIES = 50 };
+	const struct timespec pause = { .tv_nsec = 20000000 };
+	long ret = sys_clone3(args, sizeof(*args));
+
+	for (int i = 0; i < TRIES && ret == -EEXIST && is_fading(pid); i++) {
+		nanosleep(&pause, NULL);
+		ret = sys_clone3(args, sizeof(*args));
+	}
+	return ret;
+}
+
 static int fork_root(const struct puppet_spec *spec)
 {
 	pid_t tid = spec->pid;
@@ -90,7 +113,7 @@ static int fork_root(const struct puppet_spec *spec)
 
 	if (pipe2(alive, O_CLOEXEC))
 		return fail_errno("cannot make a pipe");
-	ret = sys_clone3(&args, sizeof(args));
+	ret = clone_patiently(&args, spec->pid);
 	if (!ret) {
 		close(alive[1]);
 		wait_to_be_seized(alive[0]);
