@@ -36,7 +36,7 @@ struct options {
 	enum command command;
 	const char *command_name; /* the word on the command line */
 	int log_level;
-	const char *log_file; /* NULL: stderr, "-": stdout */
+	const char *log_file;	/* NULL: stderr, "-": stdout */
 	const char *images_dir; /* default "." */
 	const char *work_dir;	/* NULL: the images directory */
 	const char *pidfile;

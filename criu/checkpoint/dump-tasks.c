@@ -9,7 +9,7 @@
 
 struct group {
 	struct dump *dump;
-	size_t first, end;	/* positions in the model */
+	size_t first, end; /* positions in the model */
 };
 
 static bool is_alive(const struct group *group, size_t index)

@@ -149,11 +149,13 @@ static int check_namespaces(const struct ids *ids, pid_t pid, pid_t tid, struct 
 		return dir;
 	for (int ns = 0; ns < NAMESPACES; ns++)
 		if (read_ns(dir, ns_names[ns]) != ids->own_ns[ns])
-			refuse(refusals, "thread %d: is in another %s namespace: not supported by this version; run criu inside",
+			refuse(refusals,
+			       "thread %d: is in another %s namespace: not supported by this version; run criu inside",
 			       tid, ns_names[ns]);
 	for (size_t i = 0; i < ARRAY_SIZE(ns_of_children); i++)
 		if (read_ns(dir, ns_of_children[i]) != ids->own_ns_of_children[i])
-			refuse(refusals, "thread %d: its next children would be in another namespace (%s): not supported", tid,
+			refuse(refusals,
+			       "thread %d: its next children would be in another namespace (%s): not supported", tid,
 			       ns_of_children[i]);
 	return 0;
 }

@@ -86,7 +86,8 @@ static void check_outer(struct dump *dump, pid_t id, pid_t root_id, const char *
 {
 	if (id == root_id || model_task(&dump->model, id) || kill(id, 0))
 		return;
-	refuse(&dump->refusals, "belongs to %s %d of a task outside the tree: dump that one, too, or run it in a session of its own",
+	refuse(&dump->refusals,
+	       "belongs to %s %d of a task outside the tree: dump that one, too, or run it in a session of its own",
 	       what, id);
 }
 

@@ -10,7 +10,7 @@ struct planner {
 	struct tree_plan *plan;
 	struct hash by_pid;	     /* node, helpers included */
 	pid_t outer_sid, outer_pgid; /* of a shell job's root: outside the tree; 0: none */
-	struct hash taken;		/* every number the image uses as an ID */
+	struct hash taken;	     /* every number the image uses as an ID */
 	pid_t next_helper_pid, pid_max;
 };
 
@@ -366,8 +366,8 @@ static int check_shared(struct hash *owners, const struct tree_node *node, uint3
 	if (!owner)
 		hash_put(owners, id, 0, (void *)node);
 	else if (id != source_id)
-		return fail(ENOTSUP, "task %d: shares its %s with task %d, which no order of forks can restore", node->pid,
-			    what, owner->pid);
+		return fail(ENOTSUP, "task %d: shares its %s with task %d, which no order of forks can restore",
+			    node->pid, what, owner->pid);
 	return 0;
 }
 

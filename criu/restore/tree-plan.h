@@ -21,7 +21,7 @@ struct tree_node {
 	struct tree_node *parent;      /* in the finished tree; NULL for the root. A helper: who reaps it */
 	struct tree_node *creator;     /* who forks it; NULL: criu */
 
-	pid_t group;			 /* while planning: its process group so far; 0: that of criu */
+	pid_t group; /* while planning: its process group so far; 0: that of criu */
 
 	/* While the plan is carried out: */
 	struct remote_process *process; /* owned by the restore */

@@ -137,10 +137,10 @@ static void check(const char *name, const struct want *wants, size_t n, bool she
 	model_free(&model);
 }
 
-#define PLAN(name, shell_job, ...)                                                       \
-	do {                                                                             \
-		static const struct want wants[] = { __VA_ARGS__ };                      \
-		check(name, wants, ARRAY_SIZE(wants), shell_job);                        \
+#define PLAN(name, shell_job, ...)                                                                                     \
+	do {                                                                                                           \
+		static const struct want wants[] = { __VA_ARGS__ };                                                    \
+		check(name, wants, ARRAY_SIZE(wants), shell_job);                                                      \
 	} while (0)
 
 static void refuses(const char *name, const struct want *wants, size_t n)

@@ -19,17 +19,17 @@
 #define STUB_RDI	 14
 #define STUB_RIP	 15
 #define STUB_MASK	 16
-#define STUB_CALL_GO	 17	/* as STUB_GO, for stub_call */
-#define STUB_NAP_S	 18	/* struct timespec of the sleep at the end */
+#define STUB_CALL_GO	 17 /* as STUB_GO, for stub_call */
+#define STUB_NAP_S	 18 /* struct timespec of the sleep at the end */
 #define STUB_NAP_NS	 19
-#define STUB_BORN	 20	/* CLOCK_MONOTONIC ns */
+#define STUB_BORN	 20 /* CLOCK_MONOTONIC ns */
 #define STUB_IMAGE_WORDS 21
 
-#define STUB_GO		  0	/* cleared: no further call, heal */
+#define STUB_GO		  0 /* cleared: no further call, heal */
 #define STUB_N_OPS	  1
 #define STUB_OPS	  2
-#define STUB_KEEP_MASK	  3	/* heal without a system call */
-#define STUB_END_NR	  4	/* the call that ends the batch */
+#define STUB_KEEP_MASK	  3 /* heal without a system call */
+#define STUB_END_NR	  4 /* the call that ends the batch */
 #define STUB_END_ARG0	  5
 #define STUB_END_ARG1	  6
 #define STUB_END_ARG2	  7

@@ -18,18 +18,18 @@
 /* Offsets from the start of a copy: entries, and places a thread may be found at. */
 enum arch_stub_entry {
 	ARCH_STUB_CALL,
-	ARCH_STUB_CALL_RET,	/* behind its system call, the result not saved yet */
-	ARCH_STUB_CALL_DONE,	/* from here to CALL_END it has been made, the result is in r15 */
-	ARCH_STUB_CALL_END,	/* behind the nap */
-	ARCH_STUB_CALL_GO,	/* word */
+	ARCH_STUB_CALL_RET,  /* behind its system call, the result not saved yet */
+	ARCH_STUB_CALL_DONE, /* from here to CALL_END it has been made, the result is in r15 */
+	ARCH_STUB_CALL_END,  /* behind the nap */
+	ARCH_STUB_CALL_GO,   /* word */
 	ARCH_STUB_SYSCALL,
 	ARCH_STUB_HEAL,
-	ARCH_STUB_HEAL_REGS,	/* also: behind the system call of the healing */
+	ARCH_STUB_HEAL_REGS, /* also: behind the system call of the healing */
 	ARCH_STUB_BATCH,
-	ARCH_STUB_BATCH_OP,	/* behind the system call of an op */
-	ARCH_STUB_BATCH_DONE,	/* from here to BATCH_STOP all ops have been made */
-	ARCH_STUB_BATCH_STOP,	/* behind the call that ends the batch */
-	ARCH_STUB_BATCH_GO,	/* word */
+	ARCH_STUB_BATCH_OP,   /* behind the system call of an op */
+	ARCH_STUB_BATCH_DONE, /* from here to BATCH_STOP all ops have been made */
+	ARCH_STUB_BATCH_STOP, /* behind the call that ends the batch */
+	ARCH_STUB_BATCH_GO,   /* word */
 };
 uint64_t arch_stub_offset(enum arch_stub_entry entry);
 size_t arch_stub_bytes(bool with_batch);
@@ -41,9 +41,9 @@ size_t arch_stub_bytes(bool with_batch);
 void arch_stub_build(void *buf, const struct user_regs_struct *resume, uint64_t sigmask, bool with_batch);
 
 struct arch_batch {
-	uint64_t ops;	/* target address */
+	uint64_t ops; /* target address */
 	size_t n_ops;
-	bool keep_mask;	/* heal without a system call */
+	bool keep_mask; /* heal without a system call */
 	/* How it ends: tgkill(pid, tid, signo), or a nap if @signo is 0. */
 	int signo;
 	pid_t pid, tid;

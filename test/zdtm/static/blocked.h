@@ -38,7 +38,10 @@ struct blocked_result {
 
 /* Long enough for the task to be dumped within it, even on a busy machine. */
 #define BLOCKED_TIMEOUT_MS 4000
-#define BLOCKED_TIMESPEC   { BLOCKED_TIMEOUT_MS / 1000, BLOCKED_TIMEOUT_MS % 1000 * 1000000L }
+#define BLOCKED_TIMESPEC                                                                                               \
+	{                                                                                                              \
+		BLOCKED_TIMEOUT_MS / 1000, BLOCKED_TIMEOUT_MS % 1000 * 1000000L                                        \
+	}
 
 static int blocked_child(const struct blocked_test *test, struct blocked_result *result)
 {

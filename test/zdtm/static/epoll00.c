@@ -88,7 +88,8 @@ static int check(void)
 			return pr_perror("write");
 	if (write(fds[EVENT][0], &one, sizeof(one)) != sizeof(one))
 		return pr_perror("eventfd");
-	if (reported(EPOLLIN) != (1 << LEVEL | 1 << EDGE | 1 << ARMED | 1 << MOVED | 1 << SAME_A | 1 << SAME_B | 1 << EVENT))
+	if (reported(EPOLLIN) !=
+	    (1 << LEVEL | 1 << EDGE | 1 << ARMED | 1 << MOVED | 1 << SAME_A | 1 << SAME_B | 1 << EVENT))
 		return fail("not all are reported when they become ready");
 	if (reported(EPOLLIN) != (1 << LEVEL | 1 << MOVED | 1 << SAME_A | 1 << SAME_B | 1 << EVENT))
 		return fail("edge or one-shot is reported twice");

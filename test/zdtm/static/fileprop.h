@@ -51,12 +51,12 @@ static inline int fd_state_changed(int fd, const struct fd_state *was, enum fd_s
 
 	if (fd_state_get(fd, &now))
 		return 1;
-#define FD_STATE_CMP(field, fmt)                                                                            \
-	do {                                                                                                \
-		if (now.field != was->field) {                                                              \
-			pr_err("fd %d: " #field " was " fmt ", is " fmt "\n", fd, was->field, now.field); \
-			bad = 1;                                                                            \
-		}                                                                                           \
+#define FD_STATE_CMP(field, fmt)                                                                                       \
+	do {                                                                                                           \
+		if (now.field != was->field) {                                                                         \
+			pr_err("fd %d: " #field " was " fmt ", is " fmt "\n", fd, was->field, now.field);              \
+			bad = 1;                                                                                       \
+		}                                                                                                      \
 	} while (0)
 	FD_STATE_CMP(pos, "%ld");
 	FD_STATE_CMP(status_flags, "%#x");
