@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "image/stats.h"
 #include "remote/call.h"
@@ -165,25 +167,64 @@ static int make_objects(struct restore *restore)
 
 /* --- the end --------------------------------------------------------------------------------- */
 
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* A file without a name in the directory of @path; with its name if the file system has no such files. */
+static int make_pidfile(int dir, const char *path)
+{
+	int fd = openat(dir, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+
+	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
+		fd = openat(dir, base_name(path), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return fd;
+}
+
+/*
+ * The guard knows the name and the inode before the one is given to the other:
+ * making a file takes long enough to be killed in it.
+ */
+static int name_pidfile(struct restore *restore, int fd, int dir, const char *absolute, int *ret_slot)
+{
+	char self[64];
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return fail_errno("fstat of the pid file %s", absolute);
+	*ret_slot = guard_name_add(restore->guard, absolute, &st, 0);
+	if (*ret_slot < 0)
+		return *ret_slot;
+	if (st.st_nlink)
+		return 0;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (linkat(AT_FDCWD, self, dir, base_name(absolute), AT_SYMLINK_FOLLOW))
+		return fail_errno("cannot create the pid file %s", absolute);
+	return 0;
+}
+
 static int write_pidfile(struct restore *restore, int *ret_slot)
 {
 	const char *path = restore->options->pidfile;
-	auto_free char *absolute = NULL;
-	auto_fd int fd = -1;
-	struct stat st;
+	auto_free char *parent = NULL, *real = NULL, *absolute = NULL;
+	auto_fd int dir = -1, fd = -1;
 
 	*ret_slot = -1;
 	if (!path)
 		return 0;
-	fd = openat(restore->work_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	parent = xasprintf("%.*s", (int)(base_name(path) - path), path);
+	real = realpath(parent[0] ? parent : ".", NULL);
+	dir = real ? open(real, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	fd = dir >= 0 ? make_pidfile(dir, path) : -1;
 	if (fd < 0)
 		return fail_errno("cannot create the pid file %s", path);
-	absolute = realpath(path, NULL);
-	if (absolute && !fstat(fd, &st))
-		*ret_slot = guard_name_add(restore->guard, absolute, &st, 0);
+	absolute = xasprintf("%s/%s", strcmp(real, "/") ? real : "", base_name(path));
 	if (dprintf(fd, "%d", root_pid(restore)) < 0)
 		return fail_errno("cannot write the pid file %s", path);
-	return 0;
+	return name_pidfile(restore, fd, dir, absolute, ret_slot);
 }
 
 static int write_stats(struct restore *restore)
