@@ -1,6 +1,7 @@
 #include "checkpoint/dump-ctx.h"
 #include "mem/mm-lock.h"
 #include "remote/call.h"
+#include "remote/leftover.h"
 #include "task/task.h"
 #include "util/interrupt.h"
 

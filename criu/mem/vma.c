@@ -17,7 +17,7 @@
 #include "kernel/proc.h"
 #include "mem/page-scan.h"
 #include "mem/vma.h"
-#include "remote/call.h"
+#include "remote/leftover.h"
 #include "util/log.h"
 
 #define MAP_HUGE_SHIFT_BITS 26

@@ -1,6 +1,4 @@
-#include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,6 +9,7 @@
 #include "remote/call.h"
 #include "remote/confine.h"
 #include "remote/nap.h"
+#include "remote/place.h"
 #include "remote/ptrace.h"
 #include "remote/stop.h"
 #include "stub.h"
@@ -19,132 +18,12 @@
 #define ALL_SIGNALS   (~0ULL)
 #define SIGBIT(signo) (1ULL << ((signo)-1))
 
-/* --- where the stub goes -------------------------------------------------- */
-
-static int find_vdso(struct remote_process *process, uint64_t *ret)
-{
-	auto_free char *auxv = NULL;
-	proc_maps maps = { 0 };
-	size_t bytes;
-	int err;
-
-	err = proc_read_file(process->pid, "auxv", &auxv, &bytes);
-	if (err)
-		return err;
-	*ret = 0;
-	for (const Elf64_auxv_t *aux = (void *)auxv; (char *)(aux + 1) <= auxv + bytes; aux++)
-		if (aux->a_type == AT_SYSINFO_EHDR)
-			*ret = aux->a_un.a_val;
-	if (*ret)
-		return 0;
-	err = proc_read_maps(process->pid, false, &maps);
-	for (size_t i = 0; !err && i < maps.n; i++)
-		if (!strcmp(maps.data[i].name, "[vdso]"))
-			*ret = maps.data[i].start;
-	proc_maps_free(&maps);
-	return err;
-}
-
-/* What the vdso's file uses of its mapping: up to its section headers, which come last. */
-static int vdso_end(struct remote_process *process, uint64_t vdso, uint64_t *ret)
-{
-	Elf64_Ehdr elf;
-	int err = sys_vm_read(process->pid, vdso, &elf, sizeof(elf));
-
-	if (err || memcmp(elf.e_ident, ELFMAG, SELFMAG) || elf.e_shnum > 64 || elf.e_shoff > 16 * PAGE_BYTES)
-		return fail(ENOTSUP, "task %d: has no vdso: it can't be driven safely", process->pid);
-	*ret = vdso + elf.e_shoff + elf.e_shnum * sizeof(Elf64_Shdr);
-	return 0;
-}
-
-/* Is an address in @range on the stack of a thread: will a handler it is in return to there? */
-static bool is_returned_to(struct remote_process *process, const struct remote_range *range)
-{
-	enum { STACK_PAGES = 64 };
-	uint64_t words[PAGE_BYTES / 8];
-
-	for (size_t i = 0; i < process->n_threads; i++) {
-		uint64_t at = process->threads[i].stop_regs.rsp & ~7UL;
-
-		for (int page = 0; page < STACK_PAGES; page++) {
-			size_t bytes = PAGE_BYTES - at % PAGE_BYTES;
-
-			if (sys_vm_read(process->pid, at, words, bytes))
-				break;
-			for (size_t j = 0; j < bytes / 8; j++)
-				if (words[j] - range->start < range->bytes)
-					return true;
-			at += bytes;
-		}
-	}
-	return false;
-}
-
-/*
- * A stub that a dead tracer left may still have a thread on its way out, deep
- * in a signal handler:
- *
- *  1. criu is killed; thread T heals; its mask is set, a signal is delivered
- *  2. the handler runs, and will return to the stub
- *  3. another criu writes its stub there
- *  4. the handler returns: T gets the registers of step 3
- *
- * So prefer a place that is clean, else the oldest of those that are on no stack.
- */
-static int place_stub(struct remote_process *process)
-{
-	static const uint8_t clean[ARCH_STUB_BYTES_MAX];
-	uint8_t found[ARCH_STUB_BYTES_MAX];
-	uint64_t vdso = 0, end = 0, oldest = UINT64_MAX;
-	int err;
-
-	err = find_vdso(process, &vdso);
-	if (!err)
-		err = vdso_end(process, vdso, &end);
-	if (err)
-		return err;
-
-	uint64_t first = (end + 63) & ~63UL, limit = round_up_pages(end);
-
-	process->stub.v = 0;
-	for (uint64_t at = first; at + ARCH_STUB_BYTES_MAX <= limit; at += ARCH_STUB_BYTES_MAX) {
-		struct remote_range place = { at, ARCH_STUB_BYTES_MAX };
-
-		err = remote_read(process, (struct remote_addr){ at }, found, sizeof(found));
-		if (err)
-			return err;
-		if (!memcmp(found, clean, sizeof(clean))) {
-			process->stub.v = at;
-			return 0;
-		}
-		if (arch_stub_is(found) && arch_stub_born(found) < oldest && !is_returned_to(process, &place)) {
-			oldest = arch_stub_born(found);
-			process->stub.v = at;
-		}
-	}
-	if (!process->stub.v)
-		return fail(ENOTSUP, "task %d: its vdso has no room left: it can't be driven safely", process->pid);
-	return 0;
-}
-
-/* The vdso is not writable: /proc/PID/mem gives the target a copy of the page, as a debugger's breakpoint does. */
-static int write_stub(struct remote_process *process, const void *bytes, size_t n)
-{
-	int fd = remote_mem_fd(process);
-
-	if (fd < 0)
-		return fd;
-	if (pwrite(fd, bytes, n, process->stub.v) != (ssize_t)n)
-		return fail_errno("task %d: cannot write to its vdso", process->pid);
-	return 0;
-}
-
 static int install_stub(struct remote_thread *driver)
 {
 	uint8_t code[ARCH_STUB_BYTES_MAX] = { 0 };
 
 	arch_stub_build(code, &driver->resume_regs, driver->sigmask, false);
-	return write_stub(driver->process, code, arch_stub_bytes(false));
+	return remote_write_stub(driver->process, code, arch_stub_bytes(false));
 }
 
 /* --- what filters would say --------------------------------------------------- */
@@ -401,7 +280,7 @@ int remote_open(struct remote_process *process)
 	long addr;
 	int err;
 
-	err = place_stub(process);
+	err = remote_place_stub(process);
 	if (err)
 		return err;
 	process->driver = &process->threads[0];
@@ -495,46 +374,8 @@ int remote_close(struct remote_process *process)
 	if (!err)
 		err = remote_unpark(driver);
 	if (!err)
-		err = write_stub(process, clean, arch_stub_bytes(false));
+		err = remote_write_stub(process, clean, arch_stub_bytes(false));
 	if (!err)
 		process->driver = NULL;
-	return err;
-}
-
-/* --- what killed predecessors left -------------------------------------------- */
-
-/*
- * Scratch areas that lie side by side look like one mapping, each slot with its
- * stub. No thread is in it any more (stop_read() saw to that), but a handler may return to it.
- */
-bool remote_is_leftover(struct remote_process *process, const struct proc_map *map)
-{
-	const struct remote_range range = { map->start, map->end - map->start };
-	uint8_t code[ARCH_STUB_BYTES_MAX];
-
-	return map->read && map->write && map->exec && !map->shared && !map->name[0] &&
-	       !((map->end - map->start) % REMOTE_SLOT_BYTES) &&
-	       !sys_vm_read(process->pid, map->start, code, sizeof(code)) && arch_stub_is(code) &&
-	       !is_returned_to(process, &range);
-}
-
-void remote_note_leftover(struct remote_process *process, const struct proc_map *map)
-{
-	VEC_PUSH(&process->leftovers, ((struct remote_range){ map->start, map->end - map->start }));
-}
-
-int remote_drop_leftovers(struct remote_process *process)
-{
-	int err = 0;
-
-	for (size_t i = 0; !err && i < process->leftovers.n; i++) {
-		const struct remote_range *range = &process->leftovers.data[i];
-		long ret;
-
-		err = remote_call(process->driver, &ret, SYS_munmap, range->start, range->bytes);
-		if (!err && !ret)
-			pr_info("task %d: unmapped %lu bytes that a killed criu left in it", process->pid,
-				range->bytes);
-	}
 	return err;
 }

@@ -26,15 +26,6 @@ int must_check remote_open_puppet(struct remote_process *process, struct remote_
 int must_check remote_close(struct remote_process *process);
 
 /**
- * remote_is_leftover - is this mapping of @process the scratch area of a criu that was killed?
- * remote_note_leftover - then leave it out of the dump, and have it unmapped
- * remote_drop_leftovers - unmap what was noted
- */
-bool remote_is_leftover(struct remote_process *process, const struct proc_map *map);
-void remote_note_leftover(struct remote_process *process, const struct proc_map *map);
-int must_check remote_drop_leftovers(struct remote_process *process);
-
-/**
  * remote_call - one system call by @thread, outside of any batch
  * @ret: result: >= 0 or -errno of the target's kernel
  */
