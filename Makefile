@@ -8,7 +8,7 @@ CC		?= gcc
 ARCH		:= $(shell uname -m)
 O		:= build$(if $(SANITIZE),-sanitize)
 
-PKGS		:= libprotobuf-c libcap
+PKGS		:= libprotobuf-c
 WARNINGS	:= -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes -Wstrict-prototypes -Wvla
 CFLAGS		?= -O2 -g
 CPPFLAGS	+= -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DCRIU_OWN_VERSION='"$(VERSION)"' \
