@@ -1,3 +1,4 @@
+#include <string.h>
 #include <sys/syscall.h>
 
 #include "kernel/syscalls.h"
@@ -28,18 +29,39 @@ bool remote_is_returned_to(struct remote_process *process, const struct remote_r
 	return false;
 }
 
-/*
- * Scratch areas that lie side by side look like one mapping, each slot with its
- * stub. No thread is in it any more (stop_read() saw to that), but a handler may return to it.
- */
+static bool is_untouched(struct remote_process *process, uint64_t slot)
+{
+	static const uint8_t zeros[PAGE_BYTES];
+	uint8_t page[PAGE_BYTES];
+
+	for (uint64_t at = slot; at < slot + REMOTE_SLOT_BYTES; at += PAGE_BYTES)
+		if (sys_vm_read(process->pid, at, page, sizeof(page)) || memcmp(page, zeros, sizeof(page)))
+			return false;
+	return true;
+}
+
+/* Areas that lie side by side look like one mapping: each slot has its stub or was never used, and some have one. */
+static bool has_our_slots(struct remote_process *process, const struct proc_map *map)
+{
+	uint8_t code[ARCH_STUB_BYTES_MAX];
+	size_t n_stubs = 0;
+
+	for (uint64_t slot = map->start; slot < map->end; slot += REMOTE_SLOT_BYTES) {
+		if (!sys_vm_read(process->pid, slot, code, sizeof(code)) && arch_stub_is(code))
+			n_stubs++;
+		else if (!is_untouched(process, slot))
+			return false;
+	}
+	return n_stubs > 0;
+}
+
+/* No thread is in it any more (stop_read() saw to that), but a handler may return to it. */
 bool remote_is_leftover(struct remote_process *process, const struct proc_map *map)
 {
 	const struct remote_range range = { map->start, map->end - map->start };
-	uint8_t code[ARCH_STUB_BYTES_MAX];
 
 	return map->read && map->write && map->exec && !map->shared && !map->name[0] &&
-	       !((map->end - map->start) % REMOTE_SLOT_BYTES) &&
-	       !sys_vm_read(process->pid, map->start, code, sizeof(code)) && arch_stub_is(code) &&
+	       !((map->end - map->start) % REMOTE_SLOT_BYTES) && has_our_slots(process, map) &&
 	       !remote_is_returned_to(process, &range);
 }
 
