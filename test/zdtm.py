@@ -8,6 +8,7 @@ are free at restore and nothing survives it. See zdtm/README.md.
 import argparse
 import ast
 import collections
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -138,6 +139,12 @@ def read_link(path):
         return os.readlink(path)
     except OSError as e:
         return errno.errorcode.get(e.errno, str(e.errno))
+
+
+def remove_empty(top):
+    for path, _, _ in os.walk(top, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(path)
 
 
 def list_dir(path):
@@ -473,11 +480,6 @@ class Criu:
 
     def remove_images(self):
         shutil.rmtree(self.base, ignore_errors=True)
-        for path in (os.path.dirname(self.base), 'dump/zdtm', 'dump'):
-            try:
-                os.rmdir(path)
-            except OSError:
-                pass
 
 
 # --- One test ---
@@ -642,8 +644,10 @@ class Test:
     def check_strangers(self, before, when):
         """Nothing but the tree may have been started by criu and live on."""
         deadline = time.monotonic() + 3
+        strangers = all_pids()
         while True:
-            strangers = all_pids() - set(tree_of(self.pid)) - before
+            # Descendants come and go between the two lists; a stranger is there each time.
+            strangers &= all_pids() - set(tree_of(self.pid)) - before
             if not strangers:
                 return
             if time.monotonic() > deadline:
@@ -977,10 +981,14 @@ class Run:
         finally:
             self.stop_all()
             shutil.rmtree(self.tmpdir, ignore_errors=True)
+            remove_empty('dump')
         if self.opts.report:
             self.write_report()
         count = collections.Counter(d[1] for d in self.done)
         failed = [d[0] for d in self.done if d[1] == 'fail']
+        for name, _, _, text in self.done:
+            if name in failed:
+                print(f'--- again, for the end of the log: {name}\n{text}')
         if failed:
             print('failed: ' + ' '.join(failed))
         left = self.total - len(self.done)
