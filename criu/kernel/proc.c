@@ -195,6 +195,17 @@ static int add_children(pid_t pid, pid_t tid, pid_list *children)
 	return 0;
 }
 
+static int list_children_end(pid_list *children, int err, pid_list *ret)
+{
+	if (err) {
+		VEC_FREE(children);
+		return err;
+	}
+	sorted(children->data, children->n);
+	*ret = *children;
+	return 0;
+}
+
 int proc_list_children(pid_t pid, pid_list *ret)
 {
 	pid_list threads, children = { 0 };
@@ -209,11 +220,12 @@ int proc_list_children(pid_t pid, pid_list *ret)
 			err = 0;
 	}
 	VEC_FREE(&threads);
-	if (err) {
-		VEC_FREE(&children);
-		return err;
-	}
-	sorted(children.data, children.n);
-	*ret = children;
-	return 0;
+	return list_children_end(&children, err, ret);
+}
+
+int proc_list_main_children(pid_t pid, pid_list *ret)
+{
+	pid_list children = { 0 };
+
+	return list_children_end(&children, add_children(pid, pid, &children), ret);
 }

@@ -154,6 +154,9 @@ int must_check proc_list_fds(pid_t pid, fd_list *ret);
 int must_check proc_list_threads(pid_t pid, pid_list *ret);
 int must_check proc_list_children(pid_t pid, pid_list *ret);
 
+/** proc_list_main_children - those of the main thread alone, which is given the orphans, too. */
+int must_check proc_list_main_children(pid_t pid, pid_list *ret);
+
 /** proc_read_link - readlink /proc/PID/@name; owned by the caller. */
 int must_check proc_read_link(pid_t pid, const char *name, char **ret);
 

@@ -410,6 +410,9 @@ static void test_own_lists(void)
 	CHECK(threads.n >= 1 && threads.data[0] == self);
 	if (CHECK_EQ(proc_list_children(self, &children), 0) && CHECK_EQ(children.n, 1))
 		CHECK_EQ(children.data[0], child);
+	VEC_FREE(&children);
+	if (CHECK_EQ(proc_list_main_children(self, &children), 0) && CHECK_EQ(children.n, 1))
+		CHECK_EQ(children.data[0], child);
 	CHECK_EQ(proc_list_fds(self, &fds), 0);
 	CHECK(fds.n >= 3);
 	CHECK_EQ(proc_read_link(self, "exe", &link), 0);
@@ -422,6 +425,7 @@ static void test_own_lists(void)
 	waitpid(child, NULL, 0);
 	CHECK_EQ(proc_list_threads(child, &threads), -ESRCH);
 	CHECK_EQ(proc_list_children(child, &children), -ESRCH);
+	CHECK_EQ(proc_list_main_children(child, &children), -ESRCH);
 	CHECK_EQ(proc_list_fds(child, &fds), -ESRCH);
 	CHECK_EQ(proc_read_link(child, "exe", &link), -ESRCH);
 	CHECK_EQ(proc_open(child, "mem", O_RDONLY), -ESRCH);

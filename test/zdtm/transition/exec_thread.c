@@ -1,0 +1,78 @@
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "taskutil.h"
+#include "zdtmtst.h"
+
+const char *test_doc = "Dumped while threads other than the main one execute the program again and again";
+const char *test_author = "The criu team";
+
+#define MARK "exec-thread-child"
+
+static char **args;
+
+static void *next(void *arg)
+{
+	char counter[32];
+
+	(void)arg;
+	snprintf(counter, sizeof(counter), "%d", atoi(args[3]) + 1);
+	execl(args[0], args[0], MARK, args[2], counter, NULL);
+	_exit(4);
+}
+
+/* argv: program, mark, pid, counter. The exec kills the main thread, which only waits. */
+static int child(char **argv)
+{
+	pthread_t thread;
+	sigset_t set;
+
+	if (atoi(argv[2]) != getpid())
+		return 2;
+	args = argv;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	if (sigpending(&set))
+		return 3;
+	if (sigismember(&set, SIGTERM))
+		return atoi(argv[3]) > 1 ? 0 : 3;
+	if (pthread_create(&thread, NULL, next, NULL))
+		return 5;
+	pthread_join(thread, NULL);
+	return 6;
+}
+
+int main(int argc, char **argv)
+{
+	char self[32];
+	sigset_t set;
+	pid_t pid;
+
+	if (argc == 4 && !strcmp(argv[1], MARK))
+		return child(argv);
+
+	test_init(argc, argv);
+	pid = test_fork();
+	if (pid < 0)
+		return pr_perror("fork");
+	if (!pid) {
+		sigemptyset(&set);
+		sigaddset(&set, SIGTERM);
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		snprintf(self, sizeof(self), "%d", getpid());
+		execl(argv[0], argv[0], MARK, self, "0", NULL);
+		_exit(5);
+	}
+
+	test_daemon();
+	test_waitsig();
+
+	if (waitpid(pid, NULL, WNOHANG))
+		return fail("the child has ended");
+	usleep(50000);
+	if (child_finish(pid))
+		return 1;
+	pass();
+	return 0;
+}
