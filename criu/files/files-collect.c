@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 
 #include "files/files-internal.h"
+#include "files/files-read.h"
 #include "files/files-reg.h"
 #include "files/fown.h"
 #include "files/inherit.h"
@@ -91,16 +92,12 @@ static int plan_desc(struct files_dump *ctx, struct file_desc *desc)
 
 static int plan_new(struct files_dump *ctx, struct file_desc *desc, struct desc_node *node)
 {
-	char name[16];
-	int ret;
+	int ret = desc->link ? 0 : file_desc_read_link(desc);
 
-	/* Of our duplicate: the same text, without asking for access to the task. */
-	snprintf(name, sizeof(name), "fd/%d", desc->fd);
-	ret = proc_read_link(getpid(), name, &desc->link);
 	if (ret)
 		return ret;
 	if (has_inode(desc)) {
-		desc->inode = inode_intern(ctx->inodes, desc->fd, desc->link);
+		desc->inode = inode_intern(ctx->inodes, desc->fd, &desc->st, desc->link);
 		if (!desc->inode)
 			return -EINVAL;
 		node->inode = desc->inode;
@@ -118,28 +115,31 @@ static void add_holder(const struct desc_node *node, pid_t pid, int fd, unsigned
 		inode_add_holder(node->inode, &holder);
 }
 
-static int collect_fd(struct files_dump *ctx, struct remote_process *process, int fd, struct fdtable_image *table)
+static int collect_fd(struct files_dump *ctx, struct desc_reader *reader, size_t i, struct fdtable_image *table)
 {
-	LOG_SCOPE("fd", fd);
 	cleanup_with(file_desc_free) struct file_desc desc = { .fd = -1 };
 	struct desc_node *node;
 	unsigned int flags;
 	FdinfoEntry *slot;
-	int ret;
 	bool is_new;
+	int ret, fd;
+	pid_t pid;
 
-	ret = file_desc_read(process, fd, &desc);
+	ret = desc_reader_take(reader, i, &desc);
 	if (ret)
 		return ret;
 	ret = file_desc_intern(ctx, &desc, &node, &is_new);
 	if (ret)
 		return ret;
+	/* plan_new() may keep the description. */
+	fd = desc.target_fd;
+	pid = desc.pid;
 	flags = desc.info.flags;
 	if (is_new)
 		ret = plan_new(ctx, &desc, node);
 	if (ret)
 		return ret;
-	add_holder(node, process->pid, fd, flags);
+	add_holder(node, pid, fd, flags);
 	if (!node->entry)
 		return 0;
 
@@ -155,6 +155,7 @@ static int collect_fd(struct files_dump *ctx, struct remote_process *process, in
 int files_collect(struct files_dump *ctx, struct remote_process *process, uint32_t files_id)
 {
 	struct fdtable_image table = { .files_id = files_id };
+	struct desc_reader *reader;
 	fd_list fds = { 0 };
 	int ret;
 
@@ -164,8 +165,13 @@ int files_collect(struct files_dump *ctx, struct remote_process *process, uint32
 		return ret;
 
 	table.fds = arena_array(ctx->model->arena, FdinfoEntry *, fds.n ? fds.n : 1);
-	for (size_t i = 0; i < fds.n && !ret; i++)
-		ret = collect_fd(ctx, process, fds.data[i], &table);
+	reader = desc_reader_start(process, &fds);
+	for (size_t i = 0; i < fds.n && !ret; i++) {
+		LOG_SCOPE("fd", fds.data[i]);
+
+		ret = collect_fd(ctx, reader, i, &table);
+	}
+	desc_reader_end(reader);
 	VEC_FREE(&fds);
 	if (!ret)
 		VEC_PUSH(&ctx->model->fdtables, table);
@@ -281,7 +287,7 @@ int files_collect_path(struct files_dump *ctx, struct remote_process *process, c
 	if (ret)
 		return ret;
 
-	source.inode = inode_intern(ctx->inodes, fd, link);
+	source.inode = inode_intern(ctx->inodes, fd, &st, link);
 	if (!source.inode)
 		return -EINVAL;
 	source.fd = fd;
@@ -376,7 +382,7 @@ void files_dump_free(struct files_dump *ctx)
 		free(state->pending.data[i]);
 	}
 	VEC_FREE(&state->pending);
-	VEC_FREE(&state->all_groups);
+	file_desc_groups_free(state);
 	for (size_t i = 0; i < state->node_fds.n; i++)
 		close(state->node_fds.data[i]);
 	VEC_FREE(&state->node_fds);

@@ -6,11 +6,11 @@
  * handful of comparisons even among thousands of its kind. Descriptors that a
  * child inherited are found by their number at once. Position and status
  * flags do not take part: a process outside the tree that shares the
- * description may change them between two looks at it. kcmp's order is a
- * scrambled address, as good as random, so the tree needs no balancing.
+ * description may change them between two looks at it.
  */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <search.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,6 +51,15 @@ out:
 	return err;
 }
 
+int file_desc_read_link(struct file_desc *desc)
+{
+	char name[16];
+
+	/* Of our duplicate: the same text, without asking for access to the task. */
+	snprintf(name, sizeof(name), "fd/%d", desc->fd);
+	return proc_read_link(getpid(), name, &desc->link);
+}
+
 void file_desc_free(struct file_desc *desc)
 {
 	close_fdp(&desc->fd);
@@ -59,49 +68,33 @@ void file_desc_free(struct file_desc *desc)
 	free(take_ptr(desc->link));
 }
 
-static struct desc_node *node_new(struct files_dump *ctx, const struct file_desc *desc)
-{
-	struct desc_node *node = arena_new_of(ctx->model->arena, struct desc_node);
-
-	node->pid = desc->pid;
-	node->target_fd = desc->target_fd;
-	node->fd = fcntl(desc->fd, F_DUPFD_CLOEXEC, 0);
-	if (node->fd >= 0)
-		VEC_PUSH(&files_dump_state(ctx)->node_fds, node->fd);
-	return node;
-}
-
 /*
  * 0 equal, 1 less, 2 greater: the order is of the descriptions, whoever has
  * them. Between two of our own descriptors the kernel has no access to check.
  */
-static int compare(pid_t self, const struct file_desc *desc, const struct desc_node *node)
+static int compare(const struct desc_node *a, const struct desc_node *b)
 {
-	int order = desc->fd >= 0 && node->fd >= 0
-			    ? sys_kcmp(self, self, KCMP_FILE, desc->fd, node->fd)
-			    : sys_kcmp(desc->pid, node->pid, KCMP_FILE, desc->target_fd, node->target_fd);
+	int order = a->fd >= 0 && b->fd >= 0 ? sys_kcmp(a->self, a->self, KCMP_FILE, a->fd, b->fd)
+					     : sys_kcmp(a->pid, b->pid, KCMP_FILE, a->target_fd, b->target_fd);
 
 	if (order >= 0 && order <= 2)
 		return order;
-	return fail(order < 0 ? -order : EINVAL, "kcmp with descriptor %d of task %d", node->target_fd, node->pid);
+	return fail(order < 0 ? -order : EINVAL, "kcmp with descriptor %d of task %d", b->target_fd, b->pid);
 }
 
-/* The place in the tree below @root where the description is or belongs. */
-static int find_place(const struct file_desc *desc, struct desc_node **root, struct desc_node ***ret)
+/* tsearch(3) hands nothing through to its comparison; -errno once a comparison has failed. */
+static _Thread_local int tree_error;
+
+static int tree_order(int order)
 {
-	pid_t self = getpid();
+	if (order < 0)
+		tree_error = order;
+	return order <= 0 ? 0 : order == 1 ? -1 : 1;
+}
 
-	while (*root) {
-		int order = compare(self, desc, *root);
-
-		if (order < 0)
-			return order;
-		if (!order)
-			break;
-		root = order == 1 ? &(*root)->less : &(*root)->greater;
-	}
-	*ret = root;
-	return 0;
+static int tree_compare(const void *wanted, const void *node)
+{
+	return tree_order(tree_error ? tree_error : compare(wanted, node));
 }
 
 /* All eventfds have one inode; the kernel numbers them beside it. */
@@ -137,13 +130,18 @@ int file_desc_intern(struct files_dump *ctx, const struct file_desc *desc, struc
 	struct files_dump_state *state = files_dump_state(ctx);
 	const uint64_t key = twin_key(desc->st.st_dev, desc->target_fd);
 	struct desc_node *twin = hash_get(&state->twins, key, desc->st.st_ino);
-	struct desc_node **place;
+	struct desc_node *node = arena_new_of(ctx->model->arena, struct desc_node), **found;
 	int order;
+
+	node->self = getpid();
+	node->pid = desc->pid;
+	node->target_fd = desc->target_fd;
+	node->fd = desc->fd;
 
 	/* A child has most of its descriptors from its parent, under the same numbers. */
 	*ret_new = false;
 	if (twin) {
-		order = compare(getpid(), desc, twin);
+		order = compare(node, twin);
 		if (order < 0)
 			return order;
 		if (!order) {
@@ -152,16 +150,33 @@ int file_desc_intern(struct files_dump *ctx, const struct file_desc *desc, struc
 		}
 	}
 
-	order = find_place(desc, &group_of(ctx, desc->st.st_dev, object_number(desc))->root, &place);
-	if (order < 0)
-		return order;
-	if (!*place) {
-		*place = node_new(ctx, desc);
+	tree_error = 0;
+	found = tsearch(node, &group_of(ctx, desc->st.st_dev, object_number(desc))->root, tree_compare);
+	if (!found)
+		return fail(ENOMEM, "no memory for a descriptor");
+	if (tree_error)
+		return tree_error;
+	*ret = *found;
+	if (*found == node) {
 		*ret_new = true;
+		node->fd = fcntl(desc->fd, F_DUPFD_CLOEXEC, 0);
+		if (node->fd >= 0)
+			VEC_PUSH(&state->node_fds, node->fd);
 	}
-	*ret = *place;
 	hash_put(&state->twins, key, desc->st.st_ino, *ret);
 	return 0;
+}
+
+static void keep_node(void *node)
+{
+	(void)node;
+}
+
+void file_desc_groups_free(struct files_dump_state *state)
+{
+	for (size_t i = 0; i < state->all_groups.n; i++)
+		tdestroy(state->all_groups.data[i]->root, keep_node);
+	VEC_FREE(&state->all_groups);
 }
 
 /* 0 equal, 1 the watched one is less, 2 greater: the order is that of compare(). */
@@ -176,18 +191,20 @@ static int compare_watched(const struct epoll_watch *watch, const struct desc_no
 		    watch->tfd, node->target_fd, node->pid);
 }
 
-static int find_watched(const struct epoll_watch *watch, struct desc_node *node, struct desc_node **ret)
+static int tree_compare_watched(const void *watch, const void *node)
 {
-	while (node) {
-		int order = compare_watched(watch, node);
+	return tree_order(tree_error ? tree_error : compare_watched(watch, node));
+}
 
-		if (order < 0)
-			return order;
-		if (!order)
-			break;
-		node = order == 1 ? node->less : node->greater;
-	}
-	*ret = node;
+static int find_watched(const struct epoll_watch *watch, struct desc_group *group, struct desc_node **ret)
+{
+	struct desc_node **found;
+
+	tree_error = 0;
+	found = tfind(watch, &group->root, tree_compare_watched);
+	if (tree_error)
+		return tree_error;
+	*ret = found ? *found : NULL;
 	return 0;
 }
 
@@ -205,10 +222,10 @@ int file_desc_watched(struct files_dump *ctx, const struct epoll_watch *watch, s
 		return order;
 	}
 	if (group)
-		err = find_watched(watch, group->root, ret);
+		err = find_watched(watch, group, ret);
 	/* An eventfd under a number that is another file's now; and overlayfs and btrfs show other inode numbers. */
 	for (size_t i = 0; !err && !*ret && i < state->all_groups.n; i++)
-		err = find_watched(watch, state->all_groups.data[i]->root, ret);
+		err = find_watched(watch, state->all_groups.data[i], ret);
 	return err;
 }
 

@@ -52,23 +52,29 @@ struct files_dump_state *files_dump_state(struct files_dump *ctx);
 /** file_desc_read - fill @ret, link excepted, with what the kernel shows of descriptor @fd; freed by file_desc_free(). */
 int must_check file_desc_read(struct remote_process *process, int fd, struct file_desc *ret);
 
+/** file_desc_read_link - fill in the link, which only a description seen for the first time needs. */
+int must_check file_desc_read_link(struct file_desc *desc);
+
 /** file_desc_free - close our duplicate and free the strings; the struct itself stays. */
 void file_desc_free(struct file_desc *desc);
 
 /* An open file description of the tree, as long as the dump lasts. */
 struct desc_node {
+	pid_t self; /* criu */
 	pid_t pid;
 	int target_fd;
 	int fd;		     /* our duplicate, to compare with; -1 if there was no room for one */
 	struct inode *inode; /* or NULL */
 	FileEntry *entry;    /* NULL: refused */
-	struct desc_node *less, *greater;
 };
 
-/* The descriptions of one object: a search tree, see files-desc.c. */
+/* The descriptions of one object. */
 struct desc_group {
-	struct desc_node *root;
+	void *root; /* of tsearch(3), of struct desc_node; its own nodes are owned */
 };
+
+/** file_desc_groups_free - release the groups' trees and the list of them. */
+void file_desc_groups_free(struct files_dump_state *state);
 
 /**
  * file_desc_intern - the node of the description that @desc shows
@@ -113,6 +119,13 @@ struct made_pipe {
 	bool read_taken, write_taken; /* it became a description: not ours to close */
 };
 
+/* Where a path of the images leads. */
+struct looked_up {
+	const char *name; /* NULL: nothing is known */
+	int fd;		  /* O_PATH; owned */
+	struct stat st;
+};
+
 struct files_restore_state {
 	struct hash made;		   /* file id -> struct made_file * */
 	VEC(struct made_file *) all_made;  /* owned */
@@ -123,6 +136,7 @@ struct files_restore_state {
 	struct hash pipe_data;		   /* (pipe id, is a fifo) -> struct pipe_data_image * */
 	struct hash packet_pipes;	   /* (pipe id, is a fifo) -> anything: a writer has O_DIRECT set */
 	struct hash ttys_settled;	   /* tty info id -> anything */
+	struct looked_up looked_up;	   /* the last one */
 	struct hash slots;		   /* (table, number) -> FdinfoEntry * */
 	struct hash first_slots;	   /* (table, file id) -> the first FdinfoEntry * with it */
 };

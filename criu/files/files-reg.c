@@ -148,26 +148,11 @@ static RegFileEntry *new_entry(struct files_dump *ctx, const struct reg_source *
 	return reg;
 }
 
-static void check_device(struct files_dump *ctx, const struct stat *want, RegFileEntry *reg)
+static bool leads_to_device(const char *path, const struct stat *want)
 {
-	const char *standard = standard_device(want);
 	struct stat st;
 
-	if (!stat(reg->name, &st) && S_ISCHR(st.st_mode) && st.st_rdev == want->st_rdev)
-		return;
-	if (!standard || stat(standard, &st) || !S_ISCHR(st.st_mode) || st.st_rdev != want->st_rdev) {
-		refuse(ctx->refusals, "device %s (%u:%u) is not reachable by its path", reg->name, major(want->st_rdev),
-		       minor(want->st_rdev));
-		return;
-	}
-	if (!ctx->options->evasive_devices) {
-		refuse(ctx->refusals,
-		       "device %s is not reachable by its path; use --evasive-devices to take %s instead", reg->name,
-		       standard);
-		return;
-	}
-	reg->name = arena_strdup(ctx->model->arena, standard);
-	reg->mode = st.st_mode;
+	return !stat(path, &st) && S_ISCHR(st.st_mode) && st.st_rdev == want->st_rdev;
 }
 
 /* The last name an inode was looked up by: a file opened a thousand times is looked up once. */
@@ -185,9 +170,30 @@ static bool name_is_gone(struct files_dump *ctx, const struct inode *inode, cons
 		return name->gone;
 	name = arena_new_of(ctx->model->arena, struct checked_name);
 	name->path = path;
-	name->gone = remap_needed(inode, path);
+	name->gone = S_ISCHR(inode->st.st_mode) ? !leads_to_device(path, &inode->st) : remap_needed(inode, path);
 	hash_put(names, inode->id, 0, name);
 	return name->gone;
+}
+
+/* The path does not lead to the device. */
+static void take_standard_device(struct files_dump *ctx, const struct stat *want, RegFileEntry *reg)
+{
+	const char *standard = standard_device(want);
+	struct stat st;
+
+	if (!standard || stat(standard, &st) || !S_ISCHR(st.st_mode) || st.st_rdev != want->st_rdev) {
+		refuse(ctx->refusals, "device %s (%u:%u) is not reachable by its path", reg->name, major(want->st_rdev),
+		       minor(want->st_rdev));
+		return;
+	}
+	if (!ctx->options->evasive_devices) {
+		refuse(ctx->refusals,
+		       "device %s is not reachable by its path; use --evasive-devices to take %s instead", reg->name,
+		       standard);
+		return;
+	}
+	reg->name = arena_strdup(ctx->model->arena, standard);
+	reg->mode = st.st_mode;
 }
 
 int reg_add(struct files_dump *ctx, const struct reg_source *source, FileEntry *entry)
@@ -195,12 +201,12 @@ int reg_add(struct files_dump *ctx, const struct reg_source *source, FileEntry *
 	new_entry(ctx, source, entry);
 	if (refuse_pathless(ctx, source))
 		return 0;
-	if (S_ISCHR(source->st->st_mode)) {
-		check_device(ctx, source->st, entry->reg);
-		return 0;
-	}
 	if (!name_is_gone(ctx, source->inode, source->path))
 		return 0;
+	if (S_ISCHR(source->st->st_mode)) {
+		take_standard_device(ctx, source->st, entry->reg);
+		return 0;
+	}
 	return remap_plan_file(source->inode, entry, ctx->model, ctx->options, ctx->refusals);
 }
 
@@ -324,12 +330,12 @@ static int open_nofollow(const RegFileEntry *reg, int path_fd, int flags)
 	return take_fd(&fd);
 }
 
-static int open_checked(const RegFileEntry *reg, int path_fd, int flags, int *ret_fd)
+static int open_checked(const RegFileEntry *reg, const struct looked_up *found, int flags, int *ret_fd)
 {
 	/* A fifo whose other end nobody holds must not block us. */
-	bool nonblock = !(flags & (O_NONBLOCK | O_PATH));
+	bool nonblock = !(flags & (O_NONBLOCK | O_PATH)) && S_ISFIFO(found->st.st_mode);
 	int now = flags | (nonblock ? O_NONBLOCK : 0);
-	auto_fd int fd = flags & O_NOFOLLOW ? open_nofollow(reg, path_fd, now) : file_reopen(path_fd, now);
+	auto_fd int fd = flags & O_NOFOLLOW ? open_nofollow(reg, found->fd, now) : file_reopen(found->fd, now);
 
 	if (fd < 0)
 		return fail(-fd, "cannot open %s", reg->name);
@@ -352,22 +358,38 @@ static int fail_path(const RegFileEntry *reg, int err)
 	return fail(-err, "cannot open %s", reg->name);
 }
 
+/* Where the name leads; a file that is opened a thousand times in a row is looked up once. */
+static int look_up(struct files_restore *ctx, const RegFileEntry *reg, const struct looked_up **ret)
+{
+	struct looked_up *last = &files_restore_state(ctx)->looked_up;
+
+	*ret = last;
+	if (last->name && !strcmp(last->name, reg->name))
+		return 0;
+	close_fdp(&last->fd);
+	last->name = NULL;
+	last->fd = path_open(reg->name, O_PATH | O_NOFOLLOW);
+	if (last->fd < 0)
+		return fail_path(reg, last->fd);
+	if (fstat(last->fd, &last->st))
+		return fail_errno("%s: fstat", reg->name);
+	last->name = reg->name;
+	return 0;
+}
+
 /* What the path leads to is looked at first: only the right file is really opened. */
 static int open_path(struct files_restore *ctx, const RegFileEntry *reg, int flags, int *ret_fd)
 {
-	auto_fd int path_fd = path_open(reg->name, O_PATH | O_NOFOLLOW);
+	const struct looked_up *found;
 	auto_fd int fd = -1;
-	struct stat st;
 	int ret;
 
-	if (path_fd < 0)
-		return fail_path(reg, path_fd);
-	if (fstat(path_fd, &st))
-		return fail_errno("%s: fstat", reg->name);
-	ret = check_file(ctx, reg, &st);
+	ret = look_up(ctx, reg, &found);
+	if (!ret)
+		ret = check_file(ctx, reg, &found->st);
 	if (!ret && !(flags & O_PATH))
-		ret = check_no_effect(reg, &st);
-	ret = ret ?: open_checked(reg, path_fd, flags, &fd);
+		ret = check_no_effect(reg, &found->st);
+	ret = ret ?: open_checked(reg, found, flags, &fd);
 	if (!ret && reg->n_build_id && ctx->options->validate_build_id)
 		ret = check_build_id(reg, fd);
 	if (!ret)

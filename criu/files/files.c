@@ -136,6 +136,7 @@ struct files_restore_state *files_restore_state(struct files_restore *ctx)
 		return ctx->state;
 
 	ctx->state = xalloc(sizeof(*ctx->state));
+	ctx->state->looked_up.fd = -1;
 	for (size_t i = 0; i < ctx->model->pipe_data.n; i++) {
 		struct pipe_data_image *data = &ctx->model->pipe_data.data[i];
 
@@ -380,6 +381,7 @@ void files_restore_free(struct files_restore *ctx)
 	if (!state)
 		return;
 	pipe_made_close(state);
+	close_fdp(&state->looked_up.fd);
 	for (size_t i = 0; i < state->all_made.n; i++) {
 		close_fdp(&state->all_made.data[i]->fd);
 		free(state->all_made.data[i]);

@@ -378,6 +378,7 @@ static void test_open_path(void)
 	CHECK_EQ(lseek(given, 0, SEEK_CUR), 0);
 
 	VEC_FREE(&options.inherit_fds);
+	files_restore_free(&ctx);
 	remap_restore_free(ctx.remaps);
 	model_free(&model);
 	unlink(file);

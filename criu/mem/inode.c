@@ -76,6 +76,9 @@ struct inode *inode_get(const struct inodes *inodes, int fd, const struct stat *
 	struct inode *inode = hash_get(&inodes->by_number, st->st_dev, st->st_ino);
 	struct inode_handle handle;
 
+	/* What counts of a device node is its device. */
+	if (inode && S_ISCHR(st->st_mode) && S_ISCHR(inode->st.st_mode) && inode->st.st_rdev == st->st_rdev)
+		return inode;
 	if (!inode || inode_read_handle(fd, &handle))
 		return NULL;
 	for (; inode; inode = inode->next)
@@ -220,24 +223,18 @@ static struct inode *inode_new(struct inodes *inodes, int fd, const struct stat 
 	return inode;
 }
 
-struct inode *inode_intern(struct inodes *inodes, int fd, const char *name)
+struct inode *inode_intern(struct inodes *inodes, int fd, const struct stat *st, const char *name)
 {
-	struct inode *inode;
-	struct stat st;
+	struct inode *inode = inode_get(inodes, fd, st);
 
-	if (fstat(fd, &st)) {
-		fail_errno("%s: fstat", name);
-		return NULL;
-	}
-	inode = inode_get(inodes, fd, &st);
 	if (inode)
 		return inode;
-	inode = inode_new(inodes, fd, &st, name);
+	inode = inode_new(inodes, fd, st, name);
 	if (!inode)
 		return NULL;
 	VEC_PUSH(&inodes->all, inode);
 	inode->id = inodes->all.n;
-	inode->next = hash_put(&inodes->by_number, st.st_dev, st.st_ino, inode);
+	inode->next = hash_put(&inodes->by_number, st->st_dev, st->st_ino, inode);
 	return inode;
 }
 

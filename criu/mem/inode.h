@@ -79,10 +79,11 @@ int must_check inode_read_handle(int fd, struct inode_handle *ret);
 /**
  * inode_intern - the inode that @fd refers to
  * @fd:   any descriptor (O_PATH will do); borrowed, duplicated if it is new
+ * @st:   what fstat(2) says of it
  * @name: what /proc said (readlink text); its " (deleted)" suffix is understood
  * Return: the one struct for this inode, owned by @inodes; NULL on a logged error.
  */
-struct inode *inode_intern(struct inodes *inodes, int fd, const char *name);
+struct inode *inode_intern(struct inodes *inodes, int fd, const struct stat *st, const char *name);
 
 /** inode_same - do the two descriptors refer to one inode? 1, 0 or logged -errno. */
 int must_check inode_same(int fd_a, int fd_b);

@@ -29,8 +29,11 @@ static char *link_text(int fd)
 static struct inode *intern(struct inodes *inodes, int fd)
 {
 	auto_free char *name = link_text(fd);
+	struct stat st;
 
-	return inode_intern(inodes, fd, name);
+	if (fstat(fd, &st))
+		return NULL;
+	return inode_intern(inodes, fd, &st, name);
 }
 
 static void test_identity(void)

@@ -286,10 +286,17 @@ static void world_close(struct world *world)
 	free(world->images_path);
 }
 
+static struct inode *intern(struct inodes *inodes, int fd, const char *name)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? NULL : inode_intern(inodes, fd, &st, name);
+}
+
 static struct inode *add_deleted(struct world *world, int fd, const char *path)
 {
 	auto_free char *link = xasprintf("%s (deleted)", path);
-	struct inode *inode = inode_intern(&world->inodes, fd, link);
+	struct inode *inode = intern(&world->inodes, fd, link);
 	FileEntry *file = model_add_file(&world->model, FD_TYPES__REG);
 
 	file->reg = model_new(&world->model, RegFileEntry, reg_file_entry__init);
@@ -416,7 +423,7 @@ static void test_needed(void)
 	auto_free char *path = in_dir("here");
 	auto_fd int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640), other = -1;
 	struct inodes inodes = { 0 };
-	struct inode *inode = inode_intern(&inodes, fd, path);
+	struct inode *inode = intern(&inodes, fd, path);
 
 	CHECK(!remap_needed(inode, path));
 	unlink(path);

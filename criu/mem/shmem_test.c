@@ -57,12 +57,15 @@ static bool round_trip(struct world *world)
 static struct inode *intern(struct world *world, int fd)
 {
 	char from[64], text[512];
+	struct stat st;
 	ssize_t n;
 
 	snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
 	n = readlink(from, text, sizeof(text) - 1);
 	text[n < 0 ? 0 : n] = '\0';
-	return inode_intern(&world->inodes, fd, text);
+	if (fstat(fd, &st))
+		return NULL;
+	return inode_intern(&world->inodes, fd, &st, text);
 }
 
 static int reopen(int fd, int flags)

@@ -194,12 +194,13 @@ static int check_file(struct collect *collect, const struct proc_map *map, const
 	return shows < 0 ? shows : 0;
 }
 
-static int set_inode(struct collect *collect, const struct proc_map *map, struct vma *vma, int fd)
+static int set_inode(struct collect *collect, const struct proc_map *map, struct vma *vma, int fd,
+		     const struct stat *st)
 {
 	VmaEntry *entry = vma->entry;
 
 	/* A name given with prctl() hides the kernel's own, which says what kind of object it is. */
-	vma->inode = inode_intern(collect->inodes, fd,
+	vma->inode = inode_intern(collect->inodes, fd, st,
 				  strncmp(map->name, "[anon_shmem:", 12) ? map->name : "/dev/zero" PATH_DELETED_SUFFIX);
 	if (!vma->inode)
 		return -EIO;
@@ -251,7 +252,7 @@ static int set_backing(struct collect *collect, const struct proc_map *map, stru
 		set_anonymous(vma);
 		return 0;
 	}
-	return set_inode(collect, map, vma, fd);
+	return set_inode(collect, map, vma, fd, &st);
 }
 
 /* --- one mapping ------------------------------------------------------------------- */
