@@ -3,11 +3,13 @@
  * them. A buffer is cut into slices, each the content of one pages file, so
  * that small files share a buffer and nobody waits for any of them.
  *
- * Large writes bypass the page cache: its copy costs as much as reading the
- * pages did, and throws out what the job will want back. Several threads,
- * because one direct write at a time leaves the disk idle between two of them;
- * the file is allocated ahead so that they do not take turns extending it. Small
- * files go through the cache and reach the disk together in image_sync().
+ * The first pages go through the page cache, where a restore soon after finds
+ * them: small files reach the disk together in image_sync(), large writes are
+ * sent on their way at once. All further large writes bypass the cache: its copy
+ * costs as much as reading the pages did, and throws out what the job will want
+ * back. Several threads, because one direct write at a time leaves the disk idle
+ * between two of them; the file is allocated ahead so that they do not take
+ * turns extending it.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -22,12 +24,13 @@
 #include "image/page-pipeline.h"
 #include "util/log.h"
 
-#define N_BUFFERS	 12
-#define N_THREADS	 6
-#define N_SLICES	 (N_BUFFERS * PAGE_BUFFER_BYTES / PAGE_BYTES) /* a slice is a page at least */
-#define DIRECT_MIN_BYTES (512 * 1024UL)
-#define AHEAD_MIN_BYTES	 (4 * 1024 * 1024UL)
-#define AHEAD_MAX_BYTES	 (128 * 1024 * 1024UL)
+#define N_BUFFERS	12
+#define N_THREADS	6
+#define N_SLICES	(N_BUFFERS * PAGE_BUFFER_BYTES / PAGE_BYTES) /* a slice is a page at least */
+#define CACHED_BYTES	(128 * 1024 * 1024UL)			     /* of a dump */
+#define LARGE_BYTES	(512 * 1024UL)				     /* worth a disk request of its own */
+#define AHEAD_MIN_BYTES (4 * 1024 * 1024UL)
+#define AHEAD_MAX_BYTES (128 * 1024 * 1024UL)
 
 struct pages_file {
 	uint32_t pages_id;
@@ -49,6 +52,7 @@ struct slice {
 	struct buffer *buffer;
 	size_t start, bytes; /* in the buffer */
 	uint64_t offset;     /* in the file */
+	bool direct;	     /* rather past the page cache */
 };
 
 struct page_pipeline {
@@ -57,6 +61,7 @@ struct page_pipeline {
 	uint8_t *memory;
 
 	/* The caller's: the buffer being filled and the slice of it not queued yet. */
+	uint64_t queued_bytes;
 	struct buffer *filling;
 	size_t used, slice_start;
 	struct pages_file *open;
@@ -117,7 +122,7 @@ static int write_slice(struct page_pipeline *pipeline, const struct slice *slice
 	bool tried_again = false;
 	size_t done = 0;
 
-	if (slice->bytes >= DIRECT_MIN_BYTES && !file->buffered) {
+	if (slice->direct && !file->buffered) {
 		allocate_ahead(pipeline, file, slice->offset + slice->bytes);
 		try_direct(pipeline, file);
 	}
@@ -138,6 +143,9 @@ static int write_slice(struct page_pipeline *pipeline, const struct slice *slice
 			return n == 0 ? EIO : errno;
 		}
 	}
+	/* Only a help, too; errors show in image_sync(). */
+	if (!slice->direct && slice->bytes >= LARGE_BYTES)
+		(void)!sync_file_range(file->fd, (off_t)slice->offset, (off_t)slice->bytes, SYNC_FILE_RANGE_WRITE);
 	return 0;
 }
 
@@ -339,6 +347,7 @@ static void queue_slice(struct page_pipeline *pipeline, struct pages_file *file)
 
 	if (!bytes)
 		return;
+	pipeline->queued_bytes += bytes;
 	pthread_mutex_lock(&pipeline->lock);
 	pipeline->queue[(pipeline->queue_head + pipeline->queue_n++) % N_SLICES] = (struct slice){
 		.file = file,
@@ -346,6 +355,7 @@ static void queue_slice(struct page_pipeline *pipeline, struct pages_file *file)
 		.start = pipeline->slice_start,
 		.bytes = bytes,
 		.offset = file->bytes,
+		.direct = bytes >= LARGE_BYTES && pipeline->queued_bytes > CACHED_BYTES,
 	};
 	file->bytes += bytes;
 	file->pending++;
