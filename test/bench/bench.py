@@ -6,8 +6,10 @@ One program for each dimension of cost: processes, threads, mappings, descriptor
 shared and private memory.  Each is dumped and restored several times in a row, the
 first time unmeasured; least and median are printed.  The goal is half of mainline's
 time (measured on a machine of two processors); for 2 GiB of private memory it is a
-multiple of one direct write and of one copy of the same bytes out of the page cache,
-measured here and now; so its images are read into the page cache before they are restored.
+multiple of one direct write and of one copy of the same bytes, from the page cache to fresh
+memory, measured here and now: the copy right before each restore, which finds the same pages
+in the cache and the same free memory (what a virtual machine has given back to its host is
+several times as slow to touch).
 Each dimension also runs at half size: cost must not grow faster than size.
 """
 import argparse
@@ -95,14 +97,7 @@ def start(arguments):
     return root
 
 
-def read_into_cache(images):
-    for name in os.listdir(images):
-        with open(os.path.join(images, name), "rb", buffering=0) as f:
-            while f.read(1 << 20):
-                pass
-
-
-def measure(arguments, runs, cached=False):
+def measure(arguments, runs, before_restore=None):
     """(dump, restore, frozen) times of a program that is dumped and restored again and again."""
     root = start(arguments)
     pids = box.tree(root)
@@ -118,8 +113,8 @@ def measure(arguments, runs, cached=False):
             dumps.append(box.dump(root, images))
             box.gone(pids)
             frozen.append(frozen_seconds(images))
-            if cached:
-                read_into_cache(images)
+            if before_restore:
+                before_restore(images)
             restores.append(box.restore(images))
             if sorted(box.tree(root)) != sorted(pids):
                 raise Failure(f"{arguments}: not all of {len(pids)} processes came back")
@@ -129,13 +124,31 @@ def measure(arguments, runs, cached=False):
     return Times(dumps[1:]), Times(restores[1:]), Times(known) if known else None
 
 
-def floor(what, rounds):
+def floor(what, mib, path, rounds):
     """Seconds per round, one list per figure that the program prints."""
-    path = os.path.join(box.WORK, "bench", "floor")
     program = box.build(os.path.join(HERE, "floor.c"))
-    done = subprocess.run([program, what, str(MEMORY_MIB), path, str(rounds)],
+    done = subprocess.run([program, what, str(mib), path, str(rounds)],
                           check=True, capture_output=True, text=True)
     return list(zip(*[map(float, line.split()) for line in done.stdout.splitlines()]))
+
+
+def direct_writes(mib):
+    return floor("write", mib, os.path.join(box.WORK, "bench", "floor"), 2)[0]
+
+
+class Copies:
+    """Of the largest file of the images, to fresh memory and to the same once more."""
+
+    def __init__(self):
+        self.fresh, self.in_place = [], []
+
+    def __call__(self, images):
+        paths = [os.path.join(images, name) for name in os.listdir(images)]
+        path = max(paths, key=os.path.getsize)
+        # The first round reads the file into the cache.
+        fresh, in_place = floor("copy", os.path.getsize(path) >> 22 << 2, path, 3)
+        self.fresh.append(min(fresh[1:]))
+        self.in_place.append(min(in_place[1:]))
 
 
 # --- verdicts ----------------------------------------------------------------------
@@ -146,8 +159,8 @@ def judge(tally, name, took, limit, what):
     (tally.ok if ratio <= 1 else tally.fail)(name, text)
 
 
-def half_size(tally, name, arguments, size, runs, whole, cached=False):
-    half = measure(arguments.format(size // 2), runs, cached)
+def half_size(tally, name, arguments, size, runs, whole, before_restore=None):
+    half = measure(arguments.format(size // 2), runs, before_restore)
     for step, full, part in zip(("dump", "restore"), whole, half):
         text = f"half the size {part.least:.3f} s, all {full.least:.3f} s"
         if full.least < JUDGE_FROM:
@@ -173,18 +186,18 @@ def run_load(tally, name, runs):
 
 
 def run_memory(tally, runs):
-    """The floor is measured before and after, for the machine's own speed changes."""
-    writes = floor("write", 2)[0]
-    whole = measure(f"private {MEMORY_MIB}", runs, cached=True)
+    """The floors are measured beside it, for the machine's own speed changes."""
+    copies = Copies()
+    writes = direct_writes(MEMORY_MIB)
+    whole = measure(f"private {MEMORY_MIB}", runs, copies)
     row(MEMORY, *whole)
-    writes += floor("write", 2)[0]
-    copies = floor("copy", runs + 1)
-    write, fresh, warm = Times(writes), Times(copies[0][1:]), Times(copies[1][1:])
+    write = Times(writes + direct_writes(MEMORY_MIB))
+    fresh, warm = Times(copies.fresh[1:]), Times(copies.in_place[1:])
     print(f"{'  one direct write':32} {write}\n{'  one copy to fresh memory':32} {'':15} {fresh}\n"
           f"{'  one copy to memory in place':32} {'':15} {warm}", flush=True)
     judge(tally, f"{MEMORY}: dump", whole[0], write.least * DUMP_LIMIT, f"{DUMP_LIMIT} direct writes")
     judge(tally, f"{MEMORY}: restore", whole[1], fresh.least * RESTORE_LIMIT, f"{RESTORE_LIMIT} copies to fresh memory")
-    half_size(tally, MEMORY, "private {}", MEMORY_MIB, runs, whole, cached=True)
+    half_size(tally, MEMORY, "private {}", MEMORY_MIB, runs, whole, Copies())
 
 
 def main():
