@@ -141,6 +141,22 @@ static int suffix_shift(char suffix)
 	}
 }
 
+static int set_external_holders(struct options *options, const struct option_row *row, const char *value, bool on)
+{
+	static const char *const names[] = {
+		[EXTERNAL_REFUSE] = "refuse",
+		[EXTERNAL_ATTACH] = "attach",
+		[EXTERNAL_COPY] = "copy",
+	};
+
+	for (size_t i = EXTERNAL_REFUSE; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(value, names[i])) {
+			options->external_holders = i;
+			return 0;
+		}
+	return fail(EINVAL, "--%s %s: refuse, attach or copy", row->name, value);
+}
+
 static int set_ghost_limit(struct options *options, const struct option_row *row, const char *value, bool on)
 {
 	const char *end;
@@ -350,6 +366,8 @@ const struct option_row option_table[] = {
 	FLAG("shell-job", 'j', shell_job, "the root task belongs to a foreign session and terminal"),
 	FLAG("file-locks", 'l', file_locks, "handle file locks"),
 	FLAG("link-remap", 0, link_remap, "link deleted files that still have other names back"),
+	CALL("external-holders", 0, REQ, set_external_holders, "HOW",
+	     "shared memory held outside the tree, too: refuse (default of dump), attach, copy"),
 	CALL("external", 0, REQ, set_external, "RES", "file[MNT_ID:INODE] or tty[RDEV:DEV] is given back by --inherit-fd"),
 	CALL("file-validation", 0, REQ, set_file_validation, "HOW", "tell whether files changed: buildid (default), filesize"),
 	CALL("network-lock", 0, REQ, set_network_lock, "HOW", "only skip and iptables; there is never anything to lock"),

@@ -316,6 +316,14 @@ int options_check(const struct options *options)
 	return check_combination(options);
 }
 
+int options_inherited(const struct options *options, const char *key)
+{
+	for (size_t i = 0; i < options->inherit_fds.n; i++)
+		if (!strcmp(options->inherit_fds.data[i].key, key))
+			return options->inherit_fds.data[i].fd;
+	return -ENOENT;
+}
+
 void options_free(struct options *options)
 {
 	VEC_FREE(&options->action_scripts);

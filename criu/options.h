@@ -32,6 +32,14 @@ struct inherit_fd {
 	const char *key;
 };
 
+/* What to do with shared objects that processes outside the tree hold as well. */
+enum external_holders {
+	EXTERNAL_DEFAULT, /* dump: refuse; restore: what the dump recorded */
+	EXTERNAL_REFUSE,
+	EXTERNAL_ATTACH,
+	EXTERNAL_COPY,
+};
+
 struct options {
 	enum command command;
 	const char *command_name; /* the word on the command line */
@@ -46,6 +54,7 @@ struct options {
 	enum final_state final_state;
 	unsigned int timeout_s;
 	uint64_t ghost_limit_bytes;
+	enum external_holders external_holders;
 	bool shell_job;
 	bool link_remap;
 	bool evasive_devices;
@@ -84,6 +93,9 @@ int must_check options_parse(int argc, char **argv, struct options *ret);
  * Return: 0 or -EINVAL (logged)
  */
 int must_check options_check(const struct options *options);
+
+/** options_inherited - the descriptor given for @key with --inherit-fd; borrowed; -ENOENT silently. */
+int must_check options_inherited(const struct options *options, const char *key);
 
 void options_free(struct options *options);
 

@@ -401,7 +401,7 @@ static int open_path(struct files_restore *ctx, const RegFileEntry *reg, int fla
 static int open_inherited(struct files_restore *ctx, const RegFileEntry *reg, int *ret_fd, bool *ret_inherited)
 {
 	struct made_file made = { 0 };
-	int fd = inherit_find(ctx->options, inherit_key(reg));
+	int fd = options_inherited(ctx->options, inherit_key(reg));
 	int ret = fd < 0 ? fd : inherit_share(fd, &made);
 
 	if (ret)

@@ -46,8 +46,8 @@ static void test_inherit_keys(void)
 	inherit_key_pipe(key, 4026531840u);
 	CHECK_STR(key, "pipe:[4026531840]");
 	VEC_PUSH(&options.inherit_fds, ((struct inherit_fd){ .fd = 5, .key = "pipe:[4026531840]" }));
-	CHECK_EQ(inherit_find(&options, key), 5);
-	CHECK_EQ(inherit_find(&options, "pipe:[40265318400]"), -ENOENT);
+	CHECK_EQ(options_inherited(&options, key), 5);
+	CHECK_EQ(options_inherited(&options, "pipe:[40265318400]"), -ENOENT);
 	VEC_FREE(&options.externals);
 	VEC_FREE(&options.inherit_fds);
 }

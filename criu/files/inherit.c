@@ -29,14 +29,6 @@ bool inherit_external(const struct options *options, const char *key)
 	return false;
 }
 
-int inherit_find(const struct options *options, const char *key)
-{
-	for (size_t i = 0; i < options->inherit_fds.n; i++)
-		if (!strcmp(options->inherit_fds.data[i].key, key))
-			return options->inherit_fds.data[i].fd;
-	return -ENOENT;
-}
-
 int inherit_share(int fd, struct made_file *ret)
 {
 	ret->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);

@@ -21,9 +21,6 @@ void inherit_key_pipe(char ret[INHERIT_KEY_BYTES], uint32_t pipe_id);
 /** inherit_external - was @key given with --external? Compared as exact text. */
 bool inherit_external(const struct options *options, const char *key);
 
-/** inherit_find - the descriptor given for @key with --inherit-fd; borrowed; -ENOENT silently. */
-int must_check inherit_find(const struct options *options, const char *key);
-
 /**
  * inherit_take - a descriptor of our own for the inherited @fd
  * Shares its description (ret->inherited) when that has the access mode and blocking mode of

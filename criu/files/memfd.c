@@ -53,7 +53,7 @@ static int find_inherited(struct files_restore *ctx, uint32_t inode_id)
 	const MemfdInodeEntry *inode = ctx->options->inherit_fds.n ? memfd_inode(ctx->model, inode_id) : NULL;
 	auto_free char *key = inode ? xasprintf("/memfd:%s", inode->name) : NULL;
 
-	return key ? inherit_find(ctx->options, key) : -ENOENT;
+	return key ? options_inherited(ctx->options, key) : -ENOENT;
 }
 
 static int memfd_make(struct files_restore *ctx, const FileEntry *entry, struct made_file *ret)

@@ -106,7 +106,7 @@ static int pipe_make(struct files_restore *ctx, const FileEntry *file, struct ma
 	int fd, err;
 
 	inherit_key_pipe(key, entry->pipe_id);
-	fd = inherit_find(ctx->options, key);
+	fd = options_inherited(ctx->options, key);
 	if (fd >= 0)
 		return inherit_take(fd, flags, ret);
 

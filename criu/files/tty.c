@@ -292,7 +292,7 @@ static int tty_make(struct files_restore *ctx, const FileEntry *entry, struct ma
 	int fd;
 
 	inherit_key_tty(key, info->rdev, info->dev);
-	fd = inherit_find(ctx->options, key);
+	fd = options_inherited(ctx->options, key);
 	if (fd >= 0)
 		return inherit_take(fd, flags, ret);
 	if (info->type == TTY_TYPE__EXT_TTY)
@@ -338,7 +338,7 @@ static int tty_settle(struct files_restore *ctx, const FileEntry *entry, int fd)
 	char key[INHERIT_KEY_BYTES];
 
 	inherit_key_tty(key, info->rdev, info->dev);
-	if (info->type == TTY_TYPE__EXT_TTY || inherit_find(ctx->options, key) >= 0 ||
+	if (info->type == TTY_TYPE__EXT_TTY || options_inherited(ctx->options, key) >= 0 ||
 	    hash_put(&files_restore_state(ctx)->ttys_settled, info->id, 0, (void *)info))
 		return 0;
 
