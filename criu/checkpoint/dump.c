@@ -5,7 +5,9 @@
 #include "checkpoint/dump-ctx.h"
 #include "checkpoint/dump.h"
 #include "image/stats.h"
+#include "mem/external.h"
 #include "remote/seize.h"
+#include "task/task.h"
 #include "action-script.h"
 #include "util/interrupt.h"
 #include "util/log.h"
@@ -181,6 +183,27 @@ static void dump_free(struct dump *dump)
 	guard_stop(dump->guard);
 }
 
+/* In memory that the tree gets a copy of, while others keep the object? */
+static bool is_left_behind(void *arg, uint64_t addr)
+{
+	const vma_list *vmas = arg;
+
+	for (size_t i = 0; i < vmas->n; i++) {
+		const struct vma *vma = &vmas->data[i];
+
+		if (addr >= vma->entry->start && addr < vma->entry->end)
+			return vma->inode && vma->inode->outsiders.n && !vma->inode->attached;
+	}
+	return false;
+}
+
+static void disarm(struct dump *dump)
+{
+	for (size_t i = 0; i < dump->tree.n; i++)
+		for (size_t j = 0; j < dump->processes[i]->n_threads; j++)
+			task_disarm(&dump->processes[i]->threads[j], is_left_behind, &dump->vmas[i]);
+}
+
 static int seize_and_dump(struct dump *dump)
 {
 	uint64_t start = stats_now_us();
@@ -194,6 +217,8 @@ static int seize_and_dump(struct dump *dump)
 	err = dump_stopped_tree(dump);
 	if (err || dump->options->final_state == FINAL_RUNNING)
 		remap_undo(&dump->inodes);
+	if (!err && release_for(dump->options) == RELEASE_KILL)
+		disarm(dump);
 	seize_release(&dump->tree, err ? RELEASE_RUN : release_for(dump->options));
 	dump->frozen_us = stats_now_us() - start;
 	/* What is committed stays so. */
@@ -217,6 +242,10 @@ int checkpoint_dump(const struct options *options, const struct kernel_features 
 		err = image_remove_inventory(dir);
 	if (!err)
 		err = seize_and_dump(&dump);
+	if (!err && release_for(options) == RELEASE_KILL) {
+		files_dump_free(&dump.files);
+		external_probe(&dump.inodes);
+	}
 	dump_free(&dump);
 	if (!err)
 		pr_info("dumped task %d and its descendants", options->tree);

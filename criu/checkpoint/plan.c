@@ -238,13 +238,13 @@ int plan_dump(struct dump *dump)
 	if (!err)
 		err = files_resolve(&dump->files);
 	if (!err)
+		err = shmem_plan(&dump->inodes, &dump->tree, dump->options, &dump->refusals);
+	if (!err)
 		err = remap_plan(&dump->inodes, &dump->model, dump->options, &dump->refusals);
 	if (!err)
 		err = for_each_alive(dump, plan_attributes);
 	if (!err)
 		err = plan_restore(dump);
-	if (!err)
-		err = shmem_plan(&dump->inodes, &dump->tree, &dump->refusals);
 	if (!err && dump->refusals.n) {
 		pr_err("the dump was refused for %zu reason%s; nothing was changed", dump->refusals.n,
 		       dump->refusals.n == 1 ? "" : "s");

@@ -113,7 +113,6 @@ static int check_time(const ShmemFileTime *time, uint32_t id)
 static int check_shmem_file(const struct shmem_file_image *file)
 {
 	const ShmemFileEntry *entry = file->entry;
-	const FhEntry *handle = entry->handle;
 	int err = 0;
 
 	if (!entry->n_names)
@@ -133,10 +132,41 @@ static int check_shmem_file(const struct shmem_file_image *file)
 		if (strlen(entry->xattrs[i]->name) > XATTR_NAME_MAX_BYTES ||
 		    entry->xattrs[i]->value.len > XATTR_VALUE_MAX_BYTES)
 			return fail(EINVAL, "shmem-file-%u.img: extended attribute %zu is too long", file->id, i);
-	if (handle && (handle->bytes > HANDLE_MAX_BYTES || handle->n_handle * sizeof(uint64_t) < handle->bytes))
-		return fail(EINVAL, "shmem-file-%u.img: file handle of %u bytes in %zu words", file->id, handle->bytes,
-			    handle->n_handle);
 	return 0;
+}
+
+static int check_external_object(const ExternalObjectEntry *entry)
+{
+	const FhEntry *handle = entry->handle;
+
+	if (handle && (handle->bytes > HANDLE_MAX_BYTES || handle->n_handle * sizeof(uint64_t) < handle->bytes))
+		return fail(EINVAL, "external-objects.img: file handle of %u bytes in %zu words", handle->bytes,
+			    handle->n_handle);
+	for (size_t i = 0; i < entry->n_holders; i++) {
+		const ExternalHolderEntry *holder = entry->holders[i];
+
+		if (!holder->pid || holder->pid > INT32_MAX || (holder->has_fd && holder->fd > INT32_MAX) ||
+		    (!holder->has_fd && holder->start >= holder->end))
+			return fail(EINVAL, "external-objects.img: holder %zu of object %llu", i,
+				    (unsigned long long)entry->id);
+	}
+	return 0;
+}
+
+static int check_external_objects(const struct model *model)
+{
+	struct hash seen = { 0 };
+	int err = 0;
+
+	for (size_t i = 0; i < model->external_objects.n && !err; i++) {
+		ExternalObjectEntry *entry = model->external_objects.data[i];
+
+		err = check_external_object(entry);
+		if (!err && hash_put(&seen, entry->id, 0, entry))
+			err = fail(EINVAL, "external-objects.img: object %llu twice", (unsigned long long)entry->id);
+	}
+	hash_free(&seen);
+	return err;
 }
 
 static int collect_shmem_files(const struct model *model, struct objects *objects)
@@ -336,6 +366,7 @@ int image_check_files(const struct model *model)
 	err = err ?: collect_memfds(model, &objects);
 	err = err ?: collect_ghosts(model, &objects);
 	err = err ?: collect_shmem_files(model, &objects);
+	err = err ?: check_external_objects(model);
 	err = err ?: collect_pipes(model, &objects);
 	for (size_t i = 0; i < model->files.n && !err; i++)
 		err = check_file(model, &objects, model->files.data[i]);

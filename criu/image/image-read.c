@@ -251,6 +251,9 @@ int image_read(struct image_dir *dir, struct model *ret)
 	err = err ?: model_index(ret);
 	err = err ?: read_remaps(dir, ret);
 	err = err ?: read_vec(dir, IMAGE_MEMFD, &memfd_inode_entry__descriptor, ret, &ret->memfds);
+	err = err
+		      ?: read_vec(dir, IMAGE_EXTERNAL_OBJECT, &external_object_entry__descriptor, ret,
+				  &ret->external_objects);
 	err = err ?: read_pipe_data(dir, ret, false);
 	err = err ?: read_pipe_data(dir, ret, true);
 	err = err ?: read_vec(dir, IMAGE_TTY_INFO, &tty_info_entry__descriptor, ret, &ret->ttys);

@@ -123,6 +123,10 @@ int image_write(struct image_dir *dir, const struct model *model)
 	for (size_t i = 0; i < model->shmem_files.n && !err; i++)
 		err = write_one(dir, IMAGE_SHMEM_FILE, model->shmem_files.data[i].id,
 				&model->shmem_files.data[i].entry->base);
+	if (model->external_objects.n)
+		err = err ?: write_vec(dir, IMAGE_EXTERNAL_OBJECT, &model->external_objects);
+	else
+		err = err ?: image_discard(dir, IMAGE_EXTERNAL_OBJECT, 0);
 	err = err ?: write_pipe_data(dir, model, false);
 	err = err ?: write_pipe_data(dir, model, true);
 	err = err ?: write_vec(dir, IMAGE_TTY_INFO, &model->ttys);

@@ -21,6 +21,7 @@
 #include "images/remap-file-path.pb-c.h"
 #include "images/seccomp.pb-c.h"
 #include "images/shmem-file.pb-c.h"
+#include "images/external-object.pb-c.h"
 #include "images/tty.pb-c.h"
 #include "util/hash.h"
 #include "util/mem.h"
@@ -76,6 +77,7 @@ struct model {
 	VEC(FileEntry *) files; /* one per open file description, mapped file, exe, cwd, root */
 	VEC(RemapFilePathEntry *) remaps;
 	VEC(MemfdInodeEntry *) memfds;
+	VEC(ExternalObjectEntry *) external_objects;
 	VEC(struct shmem_file_image) shmem_files;
 	VEC(struct ghost_image) ghosts;
 	VEC(struct pipe_data_image) pipe_data;

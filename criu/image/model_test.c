@@ -117,10 +117,31 @@ static void add_shmem_file(struct model *model, uint32_t id)
 	entry->xattrs = arena_array(model->arena, ShmemFileXattr *, 1);
 	entry->xattrs[0] = model_new(model, ShmemFileXattr, shmem_file_xattr__init);
 	entry->xattrs[0]->name = arena_strdup(model->arena, "user.tag");
+}
+
+static void add_external_object(struct model *model, uint64_t id)
+{
+	ExternalObjectEntry *entry = model_new(model, ExternalObjectEntry, external_object_entry__init);
+	ExternalHolderEntry *holder = model_new(model, ExternalHolderEntry, external_holder_entry__init);
+
+	entry->id = id;
+	entry->kind = arena_strdup(model->arena, "deleted file");
+	entry->name = arena_strdup(model->arena, "/dev/shm/ring");
+	entry->boot_id = arena_strdup(model->arena, "one");
 	entry->handle = model_new(model, FhEntry, fh_entry__init);
 	entry->handle->bytes = 12;
 	entry->handle->n_handle = 2;
 	entry->handle->handle = arena_array(model->arena, uint64_t, 2);
+	entry->n_holders = 1;
+	entry->holders = arena_array(model->arena, ExternalHolderEntry *, 1);
+	entry->holders[0] = holder;
+	holder->pid = 5;
+	holder->comm = arena_strdup(model->arena, "outsider");
+	holder->access = arena_strdup(model->arena, "rw-s");
+	holder->has_start = holder->has_end = true;
+	holder->start = 0x1000;
+	holder->end = 0x2000;
+	VEC_PUSH(&model->external_objects, entry);
 }
 
 static CoreEntry *new_core(struct model *model, bool leader, uint32_t state)
@@ -249,6 +270,7 @@ static void build(struct model *model)
 	add_remap(model, shared, REMAP_TYPE__SHMEM, 6);
 	add_remap(model, exe, REMAP_TYPE__LINKED, root);
 	add_shmem_file(model, 6);
+	add_external_object(model, 6);
 	add_pipe(model, false, 0);
 	add_pipe(model, true, ghost);
 	memfd = add_memfd(model);
@@ -319,6 +341,8 @@ static void test_round_trip(struct image_dir *dir, struct model *built)
 	CHECK_STR(model_file(&model, 2)->reg->name, "/bin/job");
 	CHECK_EQ(model.ghosts.n, 1);
 	CHECK_EQ(model.shmem_files.data[0].entry->mtim->sec, -5);
+	if (CHECK_EQ(model.external_objects.n, 1))
+		CHECK_EQ(model.external_objects.data[0]->holders[0]->end, 0x2000);
 	CHECK(!memcmp(model.pipe_data.data[0].bytes, "hello", 5));
 
 	for (size_t i = 0; i < ARRAY_SIZE(all_files); i++)
@@ -549,9 +573,19 @@ static void bad_shmem_mode(struct model *model)
 	model->shmem_files.data[0].entry->mode = 040700;
 }
 
-static void bad_shmem_handle(struct model *model)
+static void bad_external_handle(struct model *model)
 {
-	model->shmem_files.data[0].entry->handle->bytes = 17;
+	model->external_objects.data[0]->handle->bytes = 17;
+}
+
+static void bad_external_holder(struct model *model)
+{
+	model->external_objects.data[0]->holders[0]->end = 0x1000;
+}
+
+static void bad_external_twice(struct model *model)
+{
+	VEC_PUSH(&model->external_objects, model->external_objects.data[0]);
 }
 
 static void test_refused(struct image_dir *dir)
@@ -564,15 +598,41 @@ static void test_refused(struct image_dir *dir)
 		const char *name;
 		void (*spoil)(struct model *model);
 	} cases[] = {
-		CASE(bad_version),	CASE(bad_parent),      CASE(bad_second_root), CASE(bad_tid),
-		CASE(bad_state),	CASE(bad_sigactions),  CASE(bad_caps),	      CASE(bad_seccomp),
-		CASE(bad_cwd),		CASE(bad_vm_id),       CASE(bad_exe),	      CASE(bad_vma_order),
-		CASE(bad_vma_align),	CASE(bad_vma_kernel),  CASE(bad_vma_file),    CASE(bad_vma_memfd),
-		CASE(bad_vma_kind),	CASE(bad_vma_sharing), CASE(bad_fd_twice),    CASE(bad_fd_file),
-		CASE(bad_fd_type),	CASE(bad_file_twice),  CASE(bad_file_body),   CASE(bad_file_id),
-		CASE(bad_file_name),	CASE(bad_remap_link),  CASE(bad_remap_orig),  CASE(bad_remap_twice),
-		CASE(bad_memfd),	CASE(bad_tty),	       CASE(bad_pipe_twice),  CASE(bad_shmem_mode),
-		CASE(bad_shmem_handle),
+		CASE(bad_version),
+		CASE(bad_parent),
+		CASE(bad_second_root),
+		CASE(bad_tid),
+		CASE(bad_state),
+		CASE(bad_sigactions),
+		CASE(bad_caps),
+		CASE(bad_seccomp),
+		CASE(bad_cwd),
+		CASE(bad_vm_id),
+		CASE(bad_exe),
+		CASE(bad_vma_order),
+		CASE(bad_vma_align),
+		CASE(bad_vma_kernel),
+		CASE(bad_vma_file),
+		CASE(bad_vma_memfd),
+		CASE(bad_vma_kind),
+		CASE(bad_vma_sharing),
+		CASE(bad_fd_twice),
+		CASE(bad_fd_file),
+		CASE(bad_fd_type),
+		CASE(bad_file_twice),
+		CASE(bad_file_body),
+		CASE(bad_file_id),
+		CASE(bad_file_name),
+		CASE(bad_remap_link),
+		CASE(bad_remap_orig),
+		CASE(bad_remap_twice),
+		CASE(bad_memfd),
+		CASE(bad_tty),
+		CASE(bad_pipe_twice),
+		CASE(bad_shmem_mode),
+		CASE(bad_external_handle),
+		CASE(bad_external_holder),
+		CASE(bad_external_twice),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

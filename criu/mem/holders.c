@@ -27,6 +27,7 @@ struct outsider {
 	bool denied;
 	bool known; /* the fields below are filled */
 	bool ours;  /* this process or a descendant of it */
+	uint64_t start_time;
 	char comm[64];
 };
 
@@ -68,6 +69,7 @@ static void know(struct outsider *who)
 	if (who->known || !read_stat(pid, &stat))
 		return;
 	who->known = true;
+	who->start_time = stat.start_time;
 	snprintf(who->comm, sizeof(who->comm), "%s", stat.comm);
 	while (stat.ppid > 1 && stat.ppid != getpid())
 		if (!read_stat(stat.ppid, &stat))
@@ -85,6 +87,7 @@ static void add_holder(struct scan *scan, struct outsider *who, const struct out
 	holder = VEC_ADD(scan->ret);
 	*holder = *found;
 	holder->pid = who->pid;
+	holder->start_time = who->start_time;
 	memcpy(holder->comm, who->comm, sizeof(holder->comm));
 }
 

@@ -7,6 +7,7 @@
 struct outside_holder {
 	const struct inode *inode;
 	pid_t pid;
+	uint64_t start_time; /* as in /proc/PID/stat */
 	char comm[64];
 	uint64_t start, end; /* mapping; 0,0 for a descriptor */
 	int fd;		     /* -1 for a mapping */

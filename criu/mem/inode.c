@@ -44,8 +44,7 @@ int inode_read_handle(int fd, struct inode_handle *ret)
 	return 0;
 }
 
-/* Of inodes with the same number. */
-static bool same_handle(const struct inode_handle *a, const struct inode_handle *b)
+bool inode_same_handle(const struct inode_handle *a, const struct inode_handle *b)
 {
 	if (!a->bytes || !b->bytes)
 		return true;
@@ -68,7 +67,7 @@ int inode_same(int fd_a, int fd_b)
 	err = inode_read_handle(fd_a, &handle_a) ?: inode_read_handle(fd_b, &handle_b);
 	if (err)
 		return err;
-	return same_handle(&handle_a, &handle_b);
+	return inode_same_handle(&handle_a, &handle_b);
 }
 
 struct inode *inode_get(const struct inodes *inodes, int fd, const struct stat *st)
@@ -82,7 +81,8 @@ struct inode *inode_get(const struct inodes *inodes, int fd, const struct stat *
 	if (!inode || inode_read_handle(fd, &handle))
 		return NULL;
 	for (; inode; inode = inode->next)
-		if ((inode->st.st_mode & S_IFMT) == (st->st_mode & S_IFMT) && same_handle(&inode->handle, &handle))
+		if ((inode->st.st_mode & S_IFMT) == (st->st_mode & S_IFMT) &&
+		    inode_same_handle(&inode->handle, &handle))
 			return inode;
 	return NULL;
 }
@@ -191,6 +191,7 @@ static void inode_free(struct inode *inode)
 		close(inode->fd);
 	free(inode->name);
 	VEC_FREE(&inode->holders);
+	VEC_FREE(&inode->outsiders);
 	VEC_FREE(&inode->remap_files);
 	free(inode);
 }

@@ -29,6 +29,8 @@ struct inode_holder {
 	bool write;
 };
 
+struct outside_holder;
+
 /* What name_to_handle_at(2) knows an inode by: its number and generation. */
 struct inode_handle {
 	unsigned int bytes; /* 0: this file system has none */
@@ -50,6 +52,10 @@ struct inode {
 	bool mapped_shared;  /* by a task of the tree */
 	uint64_t mapped_end; /* highest byte any shared mapping covers */
 	VEC(struct inode_holder) holders;
+
+	/* Outside the tree, mem/external.h */
+	VEC(struct outside_holder) outsiders;
+	bool attached; /* restore attaches the tree to their object */
 
 	/* Deleted names, mem/remap.h */
 	VEC(const FileEntry *) remap_files; /* entries whose name is gone */
@@ -84,6 +90,9 @@ int must_check inode_read_handle(int fd, struct inode_handle *ret);
  * Return: the one struct for this inode, owned by @inodes; NULL on a logged error.
  */
 struct inode *inode_intern(struct inodes *inodes, int fd, const struct stat *st, const char *name);
+
+/** inode_same_handle - of two inodes with the same numbers; true where the file system has no handles. */
+bool inode_same_handle(const struct inode_handle *a, const struct inode_handle *b);
 
 /** inode_same - do the two descriptors refer to one inode? 1, 0 or logged -errno. */
 int must_check inode_same(int fd_a, int fd_b);

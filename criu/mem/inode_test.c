@@ -7,6 +7,8 @@
 #include "mem/shmem.h"
 #include "util/test.h"
 
+static const struct options no_options;
+
 static char dir[] = "/dev/shm/inode-test.XXXXXX";
 
 static int make_file(const char *name, char **ret_path)
@@ -250,9 +252,9 @@ static void test_holders(void)
 	CHECK_EQ(outsiders.n, 0);
 	VEC_FREE(&outsiders);
 
-	CHECK_EQ(shmem_plan(&inodes, &all, &refusals), 0);
+	CHECK_EQ(shmem_plan(&inodes, &all, &no_options, &refusals), 0);
 	CHECK_EQ(refusals.n, 0);
-	CHECK_EQ(shmem_plan(&inodes, &nobody, &refusals), 0);
+	CHECK_EQ(shmem_plan(&inodes, &nobody, &no_options, &refusals), 0);
 	CHECK_EQ(refusals.n, 1);
 	close(gate[1]);
 	waitpid(child, NULL, 0);
@@ -281,10 +283,10 @@ static void test_readers(void)
 	inode->mapped_shared = true;
 	CHECK_EQ(pipe2(gate, O_CLOEXEC), 0);
 	CHECK(start_outsider(fd, O_RDONLY, gate) > 0);
-	CHECK_EQ(shmem_plan(&inodes, &nobody, &refusals), 0);
+	CHECK_EQ(shmem_plan(&inodes, &nobody, &no_options, &refusals), 0);
 	CHECK_EQ(refusals.n, 0);
 	inode_add_holder(inode, &writer);
-	CHECK_EQ(shmem_plan(&inodes, &nobody, &refusals), 0);
+	CHECK_EQ(shmem_plan(&inodes, &nobody, &no_options, &refusals), 0);
 	CHECK_EQ(refusals.n, 1);
 	close(gate[0]);
 	close(gate[1]);

@@ -10,6 +10,7 @@
 
 #include "kernel/proc.h"
 #include "mem/page-zero.h"
+#include "mem/external.h"
 #include "mem/shmem.h"
 #include "mem/xattrs.h"
 #include "util/log.h"
@@ -238,43 +239,10 @@ static void add_file_system(const struct inode *inode, struct model *model, Shme
 	proc_mounts_free(&mounts);
 }
 
-static void add_boot_id(struct model *model, ShmemFileEntry *entry)
-{
-	auto_fd int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	char text[64];
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	if (n <= 0)
-		return;
-	text[n] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	entry->boot_id = arena_strdup(model->arena, text);
-}
-
-static int add_handle(const struct inode *inode, struct model *model, ShmemFileEntry *entry)
-{
-	struct inode_handle handle;
-	int err = inode_read_handle(inode->fd, &handle);
-
-	if (err || !handle.bytes)
-		return err;
-	add_boot_id(model, entry);
-	entry->handle = model_new(model, FhEntry, fh_entry__init);
-	entry->handle->bytes = handle.bytes;
-	entry->handle->type = handle.type;
-	entry->handle->n_handle = FH_WORDS;
-	entry->handle->handle = arena_array(model->arena, uint64_t, FH_WORDS);
-	memcpy(entry->handle->handle, handle.data, handle.bytes);
-	entry->handle->has_mnt_id = true;
-	entry->handle->mnt_id = handle.mount_id;
-	return 0;
-}
-
 static int add_shmem_file(const struct inode *inode, int fd, struct model *model)
 {
 	struct shmem_file_image *image = VEC_ADD(&model->shmem_files);
 	ShmemFileEntry *entry = model_new(model, ShmemFileEntry, shmem_file_entry__init);
-	int err;
 
 	image->id = inode->id;
 	image->entry = entry;
@@ -287,8 +255,7 @@ static int add_shmem_file(const struct inode *inode, int fd, struct model *model
 	entry->ctim = new_time(model, &inode->st.st_ctim);
 	add_names(inode, model, entry);
 	add_file_system(inode, model, entry);
-	err = xattrs_read(fd, inode->name, model->arena, &entry->xattrs, &entry->n_xattrs);
-	return err ?: add_handle(inode, model, entry);
+	return xattrs_read(fd, inode->name, model->arena, &entry->xattrs, &entry->n_xattrs);
 }
 
 /* Reading must not move the access time of the live object; only its owner may ask for that. */
@@ -323,7 +290,11 @@ static int dump_object(struct inode *inode, struct model *model, struct page_pip
 	fd = open_for_reading(inode);
 	if (fd < 0)
 		return fd;
-	err = dump_pages(inode, fd, pipeline, stats);
+	/* The content of what is attached again stays with those who live. */
+	if (!inode->attached)
+		err = dump_pages(inode, fd, pipeline, stats);
+	if (!err && inode->outsiders.n)
+		err = external_add(inode, model);
 	if (!err && inode->kind == INODE_MEMFD)
 		err = add_memfd(inode, fd, model);
 	if (!err && inode->kind == INODE_FILE)

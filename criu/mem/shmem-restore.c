@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "image/vma-status.h"
+#include "mem/external.h"
 #include "mem/remap.h"
 #include "mem/shmem-fill.h"
 #include "util/log.h"
@@ -39,6 +40,7 @@ struct object {
 	const MemfdInodeEntry *memfd;
 	const ShmemFileEntry *file;
 	int *name_fds; /* one per file->names; owned */
+	bool attached; /* it is not ours: others outside the tree hold it */
 	bool seal_later;
 };
 
@@ -277,15 +279,62 @@ static int make_file(struct object *object, struct shmem_content *content, struc
 	return err;
 }
 
+/* --- held outside the tree ------------------------------------------------------------------ */
+
+static int attach_names(struct object *object, int fd)
+{
+	size_t n = object->file->n_names;
+
+	object->name_fds = xalloc(n * sizeof(int));
+	for (size_t i = 0; i < n; i++)
+		object->name_fds[i] = -1;
+	for (size_t i = 0; i < n; i++) {
+		object->name_fds[i] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		if (object->name_fds[i] < 0)
+			return fail_errno("%s: duplicate its descriptor", object->file->names[i]);
+	}
+	return 0;
+}
+
+/* Nothing is written into it: what those who live have made of it counts. */
+static int attach_object(struct object *object, const ExternalObjectEntry *entry, const struct options *options)
+{
+	auto_fd int fd = external_open(entry, options);
+	char path[64];
+
+	if (fd < 0)
+		return fd;
+	object->attached = true;
+	pr_info("%s %s: attached to the one that lives", entry->kind, entry->name);
+	if (object->kind == OBJECT_FILE)
+		return attach_names(object, fd);
+	if (object->kind == OBJECT_MEMFD) {
+		object->fd = take_fd(&fd);
+		return 0;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	object->fd = open(path, O_RDWR | O_CLOEXEC);
+	return object->fd < 0 ? fail_errno("%s: open for writing", entry->name) : 0;
+}
+
 /* ------------------------------------------------------------------------------------------- */
 
 static int make_object(struct object *object, const struct model *model, const struct image_dir *dir,
-		       struct guard *guard)
+		       const struct options *options, struct guard *guard)
 {
+	const ExternalObjectEntry *external = external_find(model, object->shmid);
 	struct shmem_content content = { .size = object->size };
+	bool attach = false;
 	int err;
 
 	LOG_SCOPE("shared object", object->id);
+	if (external) {
+		err = external_decide(external, options, &attach);
+		if (err)
+			return err;
+	}
+	if (attach)
+		return attach_object(object, external, options);
 	err = pagemap_read(dir, IMAGE_PAGEMAP_SHMEM, object->shmid, model->arena, &content.pagemap);
 	if (err)
 		return err;
@@ -311,7 +360,7 @@ int shmem_make(const struct model *model, const struct image_dir *dir, const str
 	int err = collect_objects(shmem, model);
 
 	for (size_t i = 0; i < shmem->objects.n && !err; i++)
-		err = make_object(shmem->objects.data[i], model, dir, guard);
+		err = make_object(shmem->objects.data[i], model, dir, options, guard);
 	if (err) {
 		shmem_restore_free(shmem);
 		return err;
@@ -351,6 +400,8 @@ int shmem_settle(struct shmem_restore *shmem)
 	for (size_t i = 0; i < shmem->objects.n && !err; i++) {
 		struct object *object = shmem->objects.data[i];
 
+		if (object->attached)
+			continue;
 		if (object->seal_later)
 			err = add_seals(object->fd, object->memfd);
 		if (object->kind == OBJECT_FILE)
@@ -368,7 +419,7 @@ void shmem_restore_free(struct shmem_restore *shmem)
 		struct object *object = shmem->objects.data[i];
 
 		for (size_t n = 0; object->name_fds && n < object->file->n_names; n++)
-			close(object->name_fds[n]);
+			close_fdp(&object->name_fds[n]);
 		if (object->fd >= 0)
 			close(object->fd);
 		free(object->name_fds);

@@ -27,13 +27,14 @@ bool shmem_is_object(const struct inode *inode);
 /**
  * shmem_plan - decide about every inode that is shared memory
  *
- * Deleted files mapped shared, anonymous shared memory, memfds: refuses those
- * that a task outside the tree holds too (naming object, size and each holder
- * with pid, comm, range or fd, and access), SysV segments and hugetlb files
- * (not supported yet), secretmem and DAX.
+ * Deleted files mapped shared, anonymous shared memory, memfds: those that a task
+ * outside the tree holds too are refused, attached or copied as
+ * --external-holders says (mem/external.h). Refuses SysV segments and hugetlb
+ * files (not supported yet), secretmem and DAX.
  * @tree: the seized tree; everything else that runs is outside
  */
-int must_check shmem_plan(struct inodes *inodes, const struct remote_tree *tree, struct refusals *refusals);
+int must_check shmem_plan(struct inodes *inodes, const struct remote_tree *tree, const struct options *options,
+			  struct refusals *refusals);
 
 /** shmem_dump - pages of every shared object, once each, holes kept; memfd and shmem-file entries into @model. */
 int must_check shmem_dump(struct inodes *inodes, struct model *model, struct page_pipeline *pipeline,

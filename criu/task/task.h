@@ -63,6 +63,15 @@ int must_check task_plan(struct task_ctx *ctx, struct refusals *refusals);
  */
 int must_check task_dump(struct task_ctx *ctxs, size_t n);
 
+/**
+ * task_disarm - take futexes off the robust list of a thread that is about to be killed for good
+ *
+ * At its end the kernel would tell those outside the tree that the owner has died, while it
+ * is going to hold them again when it is restored.
+ * @stays: is the futex at this address one that it is not going to hold again?
+ */
+void task_disarm(const struct remote_thread *thread, bool (*stays)(void *arg, uint64_t addr), void *arg);
+
 /** task_dump_zombie - core of a process that has exited: state, exit code, comm, credentials. */
 int must_check task_dump_zombie(struct remote_process *process, struct model *model, struct task_image *image);
 

@@ -1,0 +1,165 @@
+/*
+ * Restore: the live object that processes outside the tree hold, see external.h. All ways end in the same question:
+ * is it the inode that was recorded? Device and inode number must be, and so must the file handle with its generation.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/proc.h"
+#include "mem/external-handle.h"
+#include "mem/external.h"
+#include "util/log.h"
+
+#define HOLDERS_NAMED 8
+
+const ExternalObjectEntry *external_find(const struct model *model, uint64_t id)
+{
+	for (size_t i = 0; i < model->external_objects.n; i++)
+		if (model->external_objects.data[i]->id == id)
+			return model->external_objects.data[i];
+	return NULL;
+}
+
+int external_decide(const ExternalObjectEntry *entry, const struct options *options, bool *ret_attach)
+{
+	switch (options->external_holders) {
+	case EXTERNAL_REFUSE:
+		return fail(EBUSY,
+			    "%s %s (%llu bytes) was shared with processes outside the tree (--external-holders refuse)",
+			    entry->kind, entry->name, (unsigned long long)entry->size);
+	case EXTERNAL_COPY:
+		if (!entry->saved)
+			return fail(ENODATA,
+				    "%s %s (%llu bytes): its content stayed with the processes outside the tree; only "
+				    "a "
+				    "dump with --external-holders copy saves it",
+				    entry->kind, entry->name, (unsigned long long)entry->size);
+		*ret_attach = false;
+		return 0;
+	case EXTERNAL_ATTACH:
+		*ret_attach = true;
+		return 0;
+	default:
+		*ret_attach = !entry->saved;
+		return 0;
+	}
+}
+
+static void read_handle(const ExternalObjectEntry *entry, struct inode_handle *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (!entry->handle)
+		return;
+	ret->bytes = entry->handle->bytes;
+	ret->type = entry->handle->type;
+	memcpy(ret->data, entry->handle->handle, ret->bytes);
+}
+
+static bool is_recorded(const ExternalObjectEntry *entry, int fd)
+{
+	struct inode_handle want, have;
+	struct stat st;
+
+	if (fstat(fd, &st) || st.st_dev != entry->dev || st.st_ino != entry->ino)
+		return false;
+	read_handle(entry, &want);
+	return !inode_read_handle(fd, &have) && inode_same_handle(&want, &have);
+}
+
+static int open_by_handle(const ExternalObjectEntry *entry)
+{
+	struct inode_handle handle;
+	auto_fd int anchor = -1;
+	int fd;
+
+	read_handle(entry, &handle);
+	if (!handle.bytes)
+		return -ENOENT;
+	anchor = handle_anchor(entry->dev, entry->name);
+	if (anchor < 0)
+		return -ENOENT;
+	fd = handle_open(anchor, &handle);
+	if (fd < 0)
+		pr_info("%s: its file handle can't be opened: %s", entry->name, strerror(-fd));
+	return fd;
+}
+
+static int open_of_holder(const ExternalObjectEntry *entry, const ExternalHolderEntry *holder)
+{
+	struct proc_stat stat;
+	auto_fd int fd = -1;
+	char name[80];
+
+	if (proc_read_stat(holder->pid, 0, &stat) || stat.start_time != holder->start_time)
+		return -ENOENT;
+	if (holder->has_fd)
+		snprintf(name, sizeof(name), "fd/%u", holder->fd);
+	else
+		snprintf(name, sizeof(name), "map_files/%llx-%llx", (unsigned long long)holder->start,
+			 (unsigned long long)holder->end);
+	fd = proc_open(holder->pid, name, O_PATH);
+	return fd >= 0 && is_recorded(entry, fd) ? take_fd(&fd) : -ENOENT;
+}
+
+/* Whatever it is: the user says that it is the object. */
+static int open_inherited(const ExternalObjectEntry *entry, const struct options *options)
+{
+	const char *key = entry->name + strspn(entry->name, "/");
+	int given = options_inherited(options, key);
+	char path[64];
+	int fd;
+
+	if (given < 0)
+		return -ENOENT;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", given);
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd >= 0)
+		pr_info("%s: takes inherited descriptor %d", entry->name, given);
+	return fd < 0 ? -errno : fd;
+}
+
+static char *holders_text(const ExternalObjectEntry *entry)
+{
+	char *text = xstrdup("");
+
+	for (size_t i = 0; i < entry->n_holders && i < HOLDERS_NAMED; i++) {
+		char *more =
+			xasprintf("%s%s%u (%s)", text, i ? ", " : "", entry->holders[i]->pid, entry->holders[i]->comm);
+
+		free(text);
+		text = more;
+	}
+	return text;
+}
+
+static int fail_gone(const ExternalObjectEntry *entry, bool rebooted)
+{
+	auto_free char *holders = holders_text(entry);
+
+	return fail(ENOENT,
+		    "%s %s (%llu bytes) was left to the processes that share it (%s), and %s. Supply it with "
+		    "--inherit-fd "
+		    "fd[N]:%s, or dump with --external-holders copy to save its content",
+		    entry->kind, entry->name, (unsigned long long)entry->size, holders,
+		    rebooted ? "this is another boot of the system" : "nobody has it any more",
+		    entry->name + strspn(entry->name, "/"));
+}
+
+int external_open(const ExternalObjectEntry *entry, const struct options *options)
+{
+	bool rebooted = strcmp(entry->boot_id, boot_id()) != 0;
+	int fd = -ENOENT;
+
+	if (!rebooted) {
+		auto_fd int found = open_by_handle(entry);
+
+		for (size_t i = 0; found < 0 && i < entry->n_holders; i++)
+			found = open_of_holder(entry, entry->holders[i]);
+		if (found >= 0 && is_recorded(entry, found))
+			fd = take_fd(&found);
+	}
+	if (fd < 0)
+		fd = open_inherited(entry, options);
+	return fd >= 0 ? fd : fail_gone(entry, rebooted);
+}

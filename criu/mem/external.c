@@ -1,0 +1,213 @@
+/* Dump: objects that are held outside the tree, too, see external.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "mem/external-handle.h"
+#include "mem/external.h"
+#include "mem/holders.h"
+#include "mem/shmem.h"
+#include "util/log.h"
+
+#define HOLDERS_NAMED 8
+#define FH_WORDS      16 /* what mainline's readers expect */
+
+static const char *kind_name(const struct inode *inode)
+{
+	switch (inode->kind) {
+	case INODE_ANON_SHARED:
+		return "anonymous shared memory";
+	case INODE_MEMFD:
+		return "memfd";
+	default:
+		return "deleted file";
+	}
+}
+
+static char *holder_text(const struct inode_holder *holder)
+{
+	if (holder->fd >= 0)
+		return xasprintf("task %d fd %d", holder->pid, holder->fd);
+	return xasprintf("task %d at %llx-%llx", holder->pid, (unsigned long long)holder->start,
+			 (unsigned long long)holder->end);
+}
+
+/* Where in the tree to look for an object, for messages. */
+static char *first_holder(const struct inode *inode)
+{
+	return inode->holders.n ? holder_text(&inode->holders.data[0]) : xstrdup("the tree");
+}
+
+static char *append(char *text, char *more)
+{
+	char *joined = text ? xasprintf("%s; %s", text, more) : xstrdup(more);
+
+	free(text);
+	free(more);
+	return joined;
+}
+
+static char *outsider_text(const struct outside_holder *holder)
+{
+	if (holder->fd >= 0)
+		return xasprintf("%d (%s) fd %d %s", holder->pid, holder->comm, holder->fd, holder->access);
+	return xasprintf("%d (%s) %llx-%llx %s", holder->pid, holder->comm, (unsigned long long)holder->start,
+			 (unsigned long long)holder->end, holder->access);
+}
+
+static bool tree_may_write(const struct inode *inode)
+{
+	for (size_t i = 0; i < inode->holders.n; i++)
+		if (inode->holders.data[i].write)
+			return true;
+	return false;
+}
+
+static char *outsiders_text(const struct inode *inode)
+{
+	char *list = NULL;
+
+	for (size_t i = 0; i < inode->outsiders.n && i < HOLDERS_NAMED; i++)
+		list = append(list, outsider_text(&inode->outsiders.data[i]));
+	if (inode->outsiders.n > HOLDERS_NAMED)
+		list = append(list, xasprintf("and %zu more", inode->outsiders.n - HOLDERS_NAMED));
+	return list;
+}
+
+/* Could one side ever see what the other writes? Mapped at all: not just open on both sides. */
+static bool is_shared_with_outsiders(const struct inode *inode, bool *ret_mapped)
+{
+	bool write = tree_may_write(inode);
+
+	*ret_mapped = shmem_is_object(inode);
+	for (size_t i = 0; i < inode->outsiders.n; i++) {
+		*ret_mapped |= inode->outsiders.data[i].mapped_shared;
+		write |= inode->outsiders.data[i].write;
+	}
+	return write;
+}
+
+static void judge_outsiders(struct inode *inode, const struct options *options, struct refusals *refusals)
+{
+	auto_free char *list = outsiders_text(inode);
+	auto_free char *inside = first_holder(inode);
+	long long size = inode->st.st_size;
+	bool mapped, shared = is_shared_with_outsiders(inode, &mapped);
+
+	if (shared && options->external_holders == EXTERNAL_ATTACH && S_ISREG(inode->st.st_mode)) {
+		pr_info("%s %s (%lld bytes) stays with those outside the tree who hold it: %s", kind_name(inode),
+			inode->name, size, list);
+		inode->attached = true;
+		return;
+	}
+	/*
+	 * What nobody can write to any more (a replaced library or locale cache) can be two objects without anyone's
+	 * noticing; and a file that is merely open on both sides is copied as mainline does.
+	 */
+	if (!shared || !mapped || options->external_holders == EXTERNAL_COPY) {
+		pr_warn("%s %s (%lld bytes) is also held outside the tree, where it will be an object of its own: %s",
+			kind_name(inode), inode->name, size, list);
+		return;
+	}
+	refuse(refusals,
+	       "%s %s (%lld bytes), %s, is shared with processes outside the tree: %s. Dump them as well (a common "
+	       "ancestor as --tree), or say --external-holders attach (restore gives the tree their object again, as "
+	       "long as one of them lives) or --external-holders copy (sharing ends)",
+	       kind_name(inode), inode->name, size, inside, list);
+}
+
+int external_plan(struct inodes *inodes, const struct remote_tree *tree, const struct options *options,
+		  struct refusals *refusals)
+{
+	outside_holders found = { 0 };
+	int err = holders_find_outside(inodes, tree, &found);
+
+	for (size_t i = 0; !err && i < found.n; i++)
+		VEC_PUSH(&inodes->all.data[found.data[i].inode->id - 1]->outsiders, found.data[i]);
+	VEC_FREE(&found);
+	for (size_t i = 0; !err && i < inodes->all.n; i++)
+		if (inodes->all.data[i]->outsiders.n)
+			judge_outsiders(inodes->all.data[i], options, refusals);
+	return err;
+}
+
+/* --- images ---------------------------------------------------------------------- */
+
+static ExternalHolderEntry *new_holder(struct model *model, const struct outside_holder *holder)
+{
+	ExternalHolderEntry *entry = model_new(model, ExternalHolderEntry, external_holder_entry__init);
+
+	entry->pid = holder->pid;
+	entry->start_time = holder->start_time;
+	entry->comm = arena_strdup(model->arena, holder->comm);
+	entry->access = arena_strdup(model->arena, holder->access);
+	entry->has_fd = holder->fd >= 0;
+	if (entry->has_fd) {
+		entry->fd = holder->fd;
+	} else {
+		entry->has_start = entry->has_end = true;
+		entry->start = holder->start;
+		entry->end = holder->end;
+	}
+	return entry;
+}
+
+static FhEntry *new_handle(struct model *model, const struct inode_handle *handle)
+{
+	FhEntry *entry = model_new(model, FhEntry, fh_entry__init);
+
+	entry->bytes = handle->bytes;
+	entry->type = handle->type;
+	entry->n_handle = FH_WORDS;
+	entry->handle = arena_array(model->arena, uint64_t, FH_WORDS);
+	memcpy(entry->handle, handle->data, handle->bytes);
+	entry->has_mnt_id = true;
+	entry->mnt_id = handle->mount_id;
+	return entry;
+}
+
+int external_add(const struct inode *inode, struct model *model)
+{
+	ExternalObjectEntry *entry = model_new(model, ExternalObjectEntry, external_object_entry__init);
+
+	entry->id = inode->id;
+	entry->kind = arena_strdup(model->arena, kind_name(inode));
+	entry->name = arena_strdup(model->arena, inode->name);
+	entry->size = inode->st.st_size;
+	entry->saved = !inode->attached;
+	entry->boot_id = arena_strdup(model->arena, boot_id());
+	entry->dev = inode->st.st_dev;
+	entry->ino = inode->st.st_ino;
+	if (inode->handle.bytes)
+		entry->handle = new_handle(model, &inode->handle);
+	entry->holders = arena_array(model->arena, ExternalHolderEntry *, inode->outsiders.n);
+	for (size_t i = 0; i < inode->outsiders.n; i++)
+		entry->holders[entry->n_holders++] = new_holder(model, &inode->outsiders.data[i]);
+	VEC_PUSH(&model->external_objects, entry);
+	return 0;
+}
+
+/* --- after the kill ---------------------------------------------------------------- */
+
+void external_probe(struct inodes *inodes)
+{
+	for (size_t i = 0; i < inodes->all.n; i++) {
+		struct inode *inode = inodes->all.data[i];
+		auto_fd int anchor = -1, fd = -1;
+
+		if (!shmem_is_object(inode) || inode->outsiders.n || !inode->handle.bytes)
+			continue;
+		anchor = handle_anchor(inode->st.st_dev, inode->name);
+		if (anchor < 0)
+			continue;
+		close_fdp(&inode->fd);
+		inode->fd = -1;
+		fd = handle_open(anchor, &inode->handle);
+		if (fd >= 0)
+			pr_warn("%s %s (%lld bytes) lives on: something that /proc does not show holds it (a "
+				"descriptor "
+				"on its way through a socket, io_uring, pinned memory) and no longer shares it with "
+				"the "
+				"tree",
+				kind_name(inode), inode->name, (long long)inode->st.st_size);
+	}
+}

@@ -1,0 +1,195 @@
+"""Shared objects that a process outside the dumped tree holds as well.
+
+    run.py [CASE...]
+
+For every kind of object, held outside by a mapping or by a descriptor: refused by
+default, attached again and copied as --external-holders says.  The outsider watches
+all the time whether the tree's counter, its own, and their lock are still the same.
+"""
+import argparse
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "jobs"))
+import box
+from box import Failure, wait_for
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SECONDS = 20
+
+
+class Pair:
+    """An outsider and a tree of two processes with one object."""
+
+    def __init__(self, kind, way):
+        self.dir = box.fresh_dir("external", f"{kind}-{way}")
+        self.path = f"{box.SHM}/share-{kind}-{way}" if kind == "shm" else f"{self.dir}/share"
+        self.out = f"{self.dir}/out"
+        self.log = f"{self.path}.log"
+        program = box.build(os.path.join(HERE, "share.c"))
+        self.outsider = box.start([program, kind, way, self.path], self.out, cwd="/")
+        wait_for(lambda: "ready" in box.read(self.out) and os.path.exists(self.log), SECONDS, "the outsider to be ready")
+        self.root = int(box.read(self.out).split()[1])
+        wait_for(lambda: len(box.tree(self.root)) == 2, SECONDS, "the tree to be there")
+        self.pids = box.tree(self.root)
+
+    def seen(self):
+        """What the outsider sees: {"tree": N, "outsider": N, "dead": N}."""
+        words = box.read(self.log).split()
+        return dict(zip(words[::2], map(int, words[1::2])))
+
+    def tree_counts(self, dead=0):
+        before = self.seen()["tree"]
+        wait_for(lambda: self.seen()["tree"] > before + 5, SECONDS, "the outsider to see the tree count")
+        if self.seen()["dead"] > dead:
+            raise Failure("the lock was found abandoned")
+
+    def outsider_lives(self, dead=0):
+        before = os.stat(self.log).st_mtime_ns
+        wait_for(lambda: os.stat(self.log).st_mtime_ns != before, SECONDS, "the outsider to go on")
+        said = box.read(self.out).replace(f"ready {self.root}\n", "")
+        if said:
+            raise Failure(f"somebody said: {said}")
+        if self.seen()["dead"] > dead:
+            raise Failure("the lock was found abandoned")
+
+    def inodes(self, pid):
+        return {obj[1:3] for obj in box.mappings(pid, r"^\S+ ...s ")}
+
+    def end(self):
+        box.kill_all([p for p in [*self.pids, self.outsider] if box.alive(p)])
+        for name in (self.log, f"{self.path}.new"):
+            if os.path.exists(name):
+                os.unlink(name)
+
+
+def dump_gone(pair, images, *extra):
+    box.dump(pair.root, images, *extra)
+    box.gone(pair.pids)
+
+
+def refused(command, images, *args):
+    """The error that criu gave; a success is a failure."""
+    try:
+        getattr(box, command)(*args)
+    except Failure:
+        return " ".join(box.errors(images, command))
+    raise Failure(f"{command} succeeded")
+
+
+def fresh_images(pair, name="images"):
+    return box.fresh_dir(os.path.relpath(pair.dir, box.WORK), name)
+
+
+# --- the cases ---------------------------------------------------------------------
+
+def case_refuse(pair):
+    images = fresh_images(pair)
+    text = refused("dump", images, pair.root, images)
+    if f"{pair.outsider} (share)" not in text or "--external-holders" not in text:
+        raise Failure(f"the refusal names neither holder nor option: {text}")
+    pair.tree_counts()
+    pair.outsider_lives()
+
+
+def case_attach(pair):
+    objects = [pair.inodes(p) for p in pair.pids]
+    for generation in (1, 2):
+        images = fresh_images(pair)
+        dump_gone(pair, images, "--external-holders", "attach")
+        if pair.seen()["dead"]:
+            raise Failure("the lock looks abandoned while the tree is away")
+        written = sum(os.path.getsize(f"{images}/{n}") for n in os.listdir(images))
+        if written > 3 << 20:
+            raise Failure(f"{written} bytes of images: was the content saved?")
+        box.restore(images)
+        if [pair.inodes(p) for p in pair.pids] != objects:
+            raise Failure(f"generation {generation}: another object than before")
+        pair.tree_counts()
+        pair.outsider_lives()
+
+
+def case_gone(pair):
+    images = fresh_images(pair)
+    dump_gone(pair, images, "--external-holders", "attach")
+    box.kill_all([pair.outsider])
+    text = refused("restore", images, images)
+    if f"{pair.outsider} (share)" not in text or "nobody has it any more" not in text:
+        raise Failure(f"the error does not say who had it: {text}")
+    if any(box.alive(p) for p in pair.pids):
+        raise Failure("something of the tree is left")
+
+
+def case_copy(pair):
+    images = fresh_images(pair)
+    dump_gone(pair, images, "--external-holders", "copy")
+    # The lock may have been the tree's, and its owner does not come back in this object.
+    pair.outsider_lives(dead=1)
+    text = refused("restore", images, images, "--external-holders", "refuse")
+    if "was shared with processes outside" not in text:
+        raise Failure(f"the refusal of restore does not say why: {text}")
+    box.restore(images)
+    before = pair.seen()["tree"]
+    pair.outsider_lives(dead=1)
+    if pair.seen()["tree"] != before:
+        raise Failure("the outsider still sees the tree count")
+    if not all(box.alive(p) for p in pair.pids):
+        raise Failure("not all of the tree came back")
+
+
+def case_saved_attach(pair):
+    """Saved by the dump, but the one that lives is wanted after all; a lock was given up with it."""
+    images = fresh_images(pair)
+    objects = [pair.inodes(p) for p in pair.pids]
+    dump_gone(pair, images, "--external-holders", "copy")
+    box.restore(images, "--external-holders", "attach")
+    if [pair.inodes(p) for p in pair.pids] != objects:
+        raise Failure("another object than before")
+    pair.tree_counts(dead=1)
+
+
+def case_unsaved_copy(pair):
+    images = fresh_images(pair)
+    dump_gone(pair, images, "--external-holders", "attach")
+    text = refused("restore", images, images, "--external-holders", "copy")
+    if "only a dump with --external-holders copy saves it" not in text:
+        raise Failure(f"the error does not say why: {text}")
+    box.restore(images)
+    pair.tree_counts()
+
+
+CASES = {name[5:]: function for name, function in globals().items() if name.startswith("case_")}
+KINDS = [("shm", "map"), ("shm", "fd"), ("disk", "map"), ("disk", "fd"), ("memfd", "map"), ("memfd", "fd"), ("anon", "map")]
+
+
+def run_case(tally, kind, way, case):
+    name = f"{kind} held by {way}: {case}"
+    pair = None
+    try:
+        pair = Pair(kind, way)
+        CASES[case](pair)
+        tally.ok(name)
+    except Failure as e:
+        tally.fail(name, str(e))
+    finally:
+        if pair:
+            pair.end()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"part of one of: {', '.join(CASES)}, or of a kind")
+    options = parser.parse_args()
+    box.enter()
+    tally = box.Tally()
+    for kind, way in KINDS:
+        for case in CASES:
+            text = f"{kind} {way} {case}"
+            if not options.cases or any(re.search(part, text) for part in options.cases):
+                run_case(tally, kind, way, case)
+    return tally.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+/*
+ * share - one shared object, a process that stays (the outsider) and two that are dumped (the tree)
+ *
+ *   share shm|disk|memfd|anon map|fd PATH
+ *
+ * The outsider makes the object and forks the tree; with "fd" it keeps but a descriptor and
+ * reads through that. Everybody counts in the object, under a robust lock; who finds the lock abandoned
+ * says so and counts that, too. The outsider prints "ready TREE-PID", and each 10 ms its view
+ * goes to the file PATH.log: "tree COUNT outsider COUNT dead COUNT".
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BYTES (4UL << 20)
+
+struct shared {
+	pthread_mutex_t lock;
+	unsigned long tree, outsider, dead;
+	char tail[];
+};
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(2);
+}
+
+static int make(const char *kind, const char *path)
+{
+	int fd;
+
+	if (!strcmp(kind, "anon"))
+		return -1;
+	fd = !strcmp(kind, "memfd") ? (int)syscall(SYS_memfd_create, "shared", 0)
+				    : open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+	if (fd < 0 || ftruncate(fd, BYTES))
+		die(path);
+	if (strcmp(kind, "memfd") && unlink(path))
+		die(path);
+	return fd;
+}
+
+static void lock(struct shared *shared)
+{
+	int err = pthread_mutex_lock(&shared->lock);
+
+	if (err == EOWNERDEAD) {
+		shared->dead++;
+		pthread_mutex_consistent(&shared->lock);
+		err = 0;
+	}
+	if (err) {
+		fprintf(stderr, "lock: %s\n", strerror(err));
+		exit(3);
+	}
+}
+
+static void count(struct shared *shared, unsigned long *counter, unsigned int hold_us)
+{
+	lock(shared);
+	++*counter;
+	usleep(hold_us);
+	pthread_mutex_unlock(&shared->lock);
+	usleep(500);
+}
+
+/* The tree holds the lock most of the time: so it does when it is killed. */
+static void run_tree(struct shared *shared)
+{
+	setsid();
+	if (fork() < 0)
+		die("fork");
+	for (;;)
+		count(shared, &shared->tree, 3000);
+}
+
+static void tell(const struct shared *seen, const char *path)
+{
+	char new[4096], log[4096];
+	FILE *file;
+
+	snprintf(new, sizeof(new), "%s.new", path);
+	snprintf(log, sizeof(log), "%s.log", path);
+	file = fopen(new, "w");
+	if (!file)
+		die(new);
+	fprintf(file, "tree %lu outsider %lu dead %lu\n", seen->tree, seen->outsider, seen->dead);
+	if (fclose(file) || rename(new, log))
+		die(log);
+}
+
+static void run_outsider(struct shared *shared, int fd, const char *path)
+{
+	struct shared seen;
+
+	for (;;) {
+		if (fd >= 0) {
+			if (pread(fd, &seen, sizeof(seen), 0) != sizeof(seen))
+				die("pread");
+			usleep(10000);
+		} else {
+			count(shared, &shared->outsider, 0);
+			seen = *shared;
+		}
+		tell(&seen, path);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	pthread_mutexattr_t attr;
+	struct shared *shared;
+	bool by_fd;
+	pid_t pid;
+	int fd;
+
+	if (argc != 4) {
+		fprintf(stderr, "usage: share shm|disk|memfd|anon map|fd PATH\n");
+		return 2;
+	}
+	by_fd = !strcmp(argv[2], "fd");
+	signal(SIGCHLD, SIG_IGN);
+	fd = make(argv[1], argv[3]);
+	shared = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
+	if (shared == MAP_FAILED)
+		die("mmap");
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	pthread_mutex_init(&shared->lock, &attr);
+	strcpy(shared->tail + BYTES / 2, "half of it");
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (!pid) {
+		if (fd >= 0 && by_fd)
+			close(fd);
+		run_tree(shared);
+	}
+	if (by_fd)
+		munmap(shared, BYTES);
+	else if (fd >= 0)
+		close(fd);
+	printf("ready %d\n", pid);
+	fflush(stdout);
+	run_outsider(shared, by_fd ? fd : -1, argv[3]);
+	return 0;
+}
