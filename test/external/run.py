@@ -13,56 +13,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "jobs"))
 import box
-from box import Failure, wait_for
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-SECONDS = 20
-
-
-class Pair:
-    """An outsider and a tree of two processes with one object."""
-
-    def __init__(self, kind, way):
-        self.dir = box.fresh_dir("external", f"{kind}-{way}")
-        self.path = f"{box.SHM}/share-{kind}-{way}" if kind == "shm" else f"{self.dir}/share"
-        self.out = f"{self.dir}/out"
-        self.log = f"{self.path}.log"
-        program = box.build(os.path.join(HERE, "share.c"))
-        self.outsider = box.start([program, kind, way, self.path], self.out, cwd="/")
-        wait_for(lambda: "ready" in box.read(self.out) and os.path.exists(self.log), SECONDS, "the outsider to be ready")
-        self.root = int(box.read(self.out).split()[1])
-        wait_for(lambda: len(box.tree(self.root)) == 2, SECONDS, "the tree to be there")
-        self.pids = box.tree(self.root)
-
-    def seen(self):
-        """What the outsider sees: {"tree": N, "outsider": N, "dead": N}."""
-        words = box.read(self.log).split()
-        return dict(zip(words[::2], map(int, words[1::2])))
-
-    def tree_counts(self, dead=0):
-        before = self.seen()["tree"]
-        wait_for(lambda: self.seen()["tree"] > before + 5, SECONDS, "the outsider to see the tree count")
-        if self.seen()["dead"] > dead:
-            raise Failure("the lock was found abandoned")
-
-    def outsider_lives(self, dead=0):
-        before = os.stat(self.log).st_mtime_ns
-        wait_for(lambda: os.stat(self.log).st_mtime_ns != before, SECONDS, "the outsider to go on")
-        said = box.read(self.out).replace(f"ready {self.root}\n", "")
-        if said:
-            raise Failure(f"somebody said: {said}")
-        if self.seen()["dead"] > dead:
-            raise Failure("the lock was found abandoned")
-
-    def inodes(self, pid):
-        return {obj[1:3] for obj in box.mappings(pid, r"^\S+ ...s ")}
-
-    def end(self):
-        box.kill_all([p for p in [*self.pids, self.outsider] if box.alive(p)])
-        for name in (self.log, f"{self.path}.new"):
-            if os.path.exists(name):
-                os.unlink(name)
-
+from box import Failure
+from pair import Pair
 
 def dump_gone(pair, images, *extra):
     box.dump(pair.root, images, *extra)

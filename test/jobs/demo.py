@@ -12,6 +12,9 @@ import box
 import run
 from box import Failure
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "external"))
+from pair import Pair
+
 
 def say(text=""):
     print(text, flush=True)
@@ -110,6 +113,44 @@ def show(job, what, unit):
     say(f"    asked to end, the job checks everything once more and says: {job.finish()}")
 
 
+def show_outsider():
+    head("A process outside the tree has the deleted file mapped, too")
+    pair = Pair("shm", "map")
+    try:
+        dump_and_keep(pair)
+    finally:
+        pair.end()
+
+
+def dump_and_keep(pair):
+    objects = [pair.inodes(p) for p in pair.pids]
+    say(f"    process {pair.outsider} stays, the tree {', '.join(map(str, pair.pids))} is dumped; all three count "
+        f"in inode {next(iter(objects[0]))[1]}")
+    images = box.fresh_dir(os.path.relpath(pair.dir, box.WORK), "images")
+    command(*box.criu_args("dump", images, "-t", str(pair.root)))
+    try:
+        box.dump(pair.root, images)
+    except Failure as e:
+        say(f"    refused, and nothing was changed:\n      {str(e).splitlines()[0][:200]} ...")
+    else:
+        raise Failure("the dump did not refuse")
+    pair.tree_counts()
+
+    extra = "--external-holders", "attach"
+    command(*box.criu_args("dump", images, "-t", str(pair.root), *extra))
+    box.dump(pair.root, images, *extra)
+    box.gone(pair.pids)
+    seen = pair.seen()["tree"]
+    say(f"    the tree is gone, at {seen} counts; the object stays with process {pair.outsider}")
+    command(*box.criu_args("restore", images, "-d"))
+    box.restore(images)
+    if [pair.inodes(p) for p in pair.pids] != objects:
+        raise Failure("the tree came back with another object")
+    pair.tree_counts()
+    say(f"    the tree is back on the same inode; process {pair.outsider} sees it count on: {pair.seen()['tree']}, "
+        "and its lock was never abandoned")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--procs", type=int, default=4)
@@ -121,12 +162,14 @@ def main():
     try:
         show(ring, f"A C program: {options.procs} processes take turns in {options.mib} MiB of a deleted file", "steps")
         show(python, "Python multiprocessing: Array, Lock, Queue and three workers", "messages")
+        show_outsider()
     except Failure as e:
         say(f"\nFAILED: {e}")
         return 1
     finally:
         box.kill_all([p for job in (ring, python) for p in job.pids if box.alive(p)])
-    say("\nProven: both jobs went on exactly where they were, every deleted file is one object for all its holders.")
+    say("\nProven: both jobs went on exactly where they were, every deleted file is one object for all its holders,\n"
+        "also for one that was never dumped.")
     return 0
 
 
