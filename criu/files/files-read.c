@@ -42,7 +42,8 @@ static void *read_ahead(void *arg)
 		if (!claim(slot))
 			continue;
 		slot->err = file_desc_read(reader->process, reader->fds->data[i], &slot->desc);
-		if (!slot->err)
+		/* A child has most of its descriptors from its parent, whose links are known. */
+		if (!slot->err && !reader->process->parent)
 			slot->err = file_desc_read_link(&slot->desc);
 		slot->state = SLOT_READ;
 	}

@@ -9,8 +9,8 @@ struct desc_reader;
 
 /**
  * desc_reader_start - begin to read descriptors @fds of @process.
- * Of many, a thread reads in order while the caller is busy with the ones before, and
- * their links, too.
+ * Of many, a thread reads in order while the caller is busy with the ones before; of the
+ * root task their links, too.
  * @fds: borrowed until the end
  */
 struct desc_reader *desc_reader_start(struct remote_process *process, const fd_list *fds);

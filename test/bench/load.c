@@ -1,7 +1,10 @@
 /*
  * load - programs of a given size in one dimension, to be checkpointed.
  *
- *   load procs N | threads N | maps N | fds N | private MIB | pool MIB DIR | small
+ *   load procs N | threads N | maps N | fds N | private MIB | small
+ *   load pool MIB DIR [HOLDERS [STRIDE]]    one deleted file in DIR, every STRIDEth 64 KiB of it written
+ *   load objects N DIR HOLDERS MAPS	     N deleted files of 64 KiB, MAPS mappings of them in all
+ *   load vast TIB DIR			     a deleted file with a page at each sixteenth of it
  *
  * When everything is in place, "ready" is written to stdout; then all sleep for ever.
  */
@@ -16,7 +19,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define PAGE 4096UL
+#define PAGE  4096UL
+#define PIECE (64 * 1024UL)
 
 static void die(const char *what)
 {
@@ -116,17 +120,65 @@ static void make_private(size_t mib)
 	fill(mem, mib << 20);
 }
 
-static void make_pool(size_t mib, const char *dir)
+static int make_deleted(const char *dir, off_t bytes)
 {
 	char path[4096];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/load-pool-%d", dir, getpid());
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
-	if (fd < 0 || ftruncate(fd, mib << 20) || unlink(path))
+	if (fd < 0 || ftruncate(fd, bytes) || unlink(path))
 		die(path);
-	fill(map(mib << 20, MAP_SHARED, fd), mib << 20);
-	make_children(3);
+	return fd;
+}
+
+static void make_pool(size_t mib, const char *dir, unsigned int holders, unsigned int stride)
+{
+	const size_t bytes = mib << 20;
+	int fd = make_deleted(dir, bytes);
+	char *mem = map(bytes, MAP_SHARED, fd);
+
+	for (size_t at = 0; at < bytes; at += stride * PIECE)
+		fill(mem + at, PIECE);
+	make_children(holders - 1);
+}
+
+/* Each process maps its own share of them, so that each file has several holders. */
+static void make_objects(unsigned int n, const char *dir, unsigned int holders, unsigned int maps)
+{
+	int *fds = calloc(n, sizeof(*fds));
+
+	for (unsigned int i = 0; i < n; i++) {
+		fds[i] = make_deleted(dir, PIECE);
+		if (write(fds[i], fds, n * sizeof(*fds)) < 0)
+			die("write");
+	}
+	for (unsigned int h = 0; h < holders; h++) {
+		pid_t pid = h ? fork() : 0;
+
+		if (pid < 0)
+			die("fork");
+		if (pid)
+			continue;
+		for (unsigned int i = 0; i < maps / holders; i++)
+			map(PIECE, MAP_SHARED, fds[(h * 7 + i) % n]);
+		if (h)
+			sleep_for_ever();
+	}
+}
+
+static void make_vast(size_t tib, const char *dir)
+{
+	const size_t bytes = tib << 40;
+	char *mem = map(bytes, MAP_SHARED | MAP_NORESERVE, make_deleted(dir, bytes));
+
+	for (size_t i = 0; i < 16; i++)
+		fill(mem + i * (bytes / 16), PAGE);
+}
+
+static unsigned int argument(int argc, char **argv, int i, unsigned int otherwise)
+{
+	return argc > i ? strtoul(argv[i], NULL, 0) : otherwise;
 }
 
 int main(int argc, char **argv)
@@ -145,10 +197,13 @@ int main(int argc, char **argv)
 	else if (!strcmp(kind, "private"))
 		make_private(n);
 	else if (!strcmp(kind, "pool") && argc > 3)
-		make_pool(n, argv[3]);
+		make_pool(n, argv[3], argument(argc, argv, 4, 4), argument(argc, argv, 5, 1));
+	else if (!strcmp(kind, "objects") && argc > 5)
+		make_objects(n, argv[3], argument(argc, argv, 4, 0), argument(argc, argv, 5, 0));
+	else if (!strcmp(kind, "vast") && argc > 3)
+		make_vast(n, argv[3]);
 	else if (strcmp(kind, "small")) {
-		fprintf(stderr,
-			"usage: load procs N | threads N | maps N | fds N | private MIB | pool MIB DIR | small\n");
+		fprintf(stderr, "usage: see the beginning of load.c\n");
 		return 2;
 	}
 	if (write(STDOUT_FILENO, "ready\n", 6) != 6)
