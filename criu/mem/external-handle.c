@@ -9,6 +9,7 @@
 #include "mem/external-handle.h"
 #include "util/log.h"
 
+/* The kernel takes no O_PATH descriptor as an anchor. */
 static bool is_on(int fd, dev_t dev)
 {
 	struct stat st;
@@ -26,7 +27,7 @@ static int open_above(const char *path, dev_t dev)
 		auto_fd int fd = -1;
 
 		*slash = '\0';
-		fd = path_open(*dir ? dir : "/", O_PATH | O_DIRECTORY);
+		fd = path_open(*dir ? dir : "/", O_RDONLY | O_DIRECTORY);
 		if (is_on(fd, dev))
 			return take_fd(&fd);
 	}
@@ -46,7 +47,8 @@ static int open_mount(dev_t dev)
 
 		if (makedev(mount->dev_major, mount->dev_minor) != dev)
 			continue;
-		fd = path_open(mount->mountpoint, O_PATH);
+		/* The mount point of a single file may be anything. */
+		fd = path_open(mount->mountpoint, O_RDONLY | O_DIRECTORY);
 		if (is_on(fd, dev))
 			ret = take_fd(&fd);
 	}

@@ -12,6 +12,7 @@ class Pair:
     """An outsider and a tree of two processes with one object."""
 
     def __init__(self, kind, way):
+        self.kind, self.way = kind, way
         self.dir = box.fresh_dir("external", f"{kind}-{way}")
         self.path = f"{box.SHM}/share-{kind}-{way}" if kind == "shm" else f"{self.dir}/share"
         self.out = f"{self.dir}/out"
@@ -45,6 +46,18 @@ class Pair:
 
     def inodes(self, pid):
         return {obj[1:3] for obj in box.mappings(pid, r"^\S+ ...s ")}
+
+    def key(self):
+        """How the option --inherit-fd names the object."""
+        return {"memfd": "memfd:shared", "anon": "dev/zero"}.get(self.kind, self.path.lstrip("/"))
+
+    def way_in(self):
+        """A path in /proc that opens what the outsider holds."""
+        if self.way == "fd":
+            return f"/proc/{self.outsider}/fd/3"
+        addresses = box.mappings(self.outsider, r"^\S+ ...s ")[0][0].split()[0]
+        low, high = (int(x, 16) for x in addresses.split("-"))
+        return f"/proc/{self.outsider}/map_files/{low:x}-{high:x}"
 
     def end(self):
         box.kill_all([p for p in [*self.pids, self.outsider] if box.alive(p)])

@@ -56,6 +56,8 @@ def case_attach(pair):
         if written > 3 << 20:
             raise Failure(f"{written} bytes of images: was the content saved?")
         box.restore(images)
+        if "can't be opened" in box.read(f"{images}/restore.log"):
+            raise Failure("the object was not found by its file handle")
         if [pair.inodes(p) for p in pair.pids] != objects:
             raise Failure(f"generation {generation}: another object than before")
         pair.tree_counts()
@@ -111,8 +113,35 @@ def case_unsaved_copy(pair):
     pair.tree_counts()
 
 
+def case_both(pair):
+    """Nobody is left: the first to come back has a new object, and the other is given that."""
+    first, second = fresh_images(pair, "first"), fresh_images(pair, "second")
+    dump_gone(pair, first, "--external-holders", "attach")
+    box.dump(pair.outsider, second)
+    box.gone([pair.outsider])
+    box.restore(second)
+    refused("restore", first, first)
+
+    found = pair.way_in()
+    with open(found, "rb+") as file:
+        os.set_inheritable(file.fileno(), True)
+        box.restore(first, "--inherit-fd", f"fd[{file.fileno()}]:{pair.key()}", pass_fds=[file.fileno()])
+    pair.tree_counts()
+    pair.outsider_lives()
+
+
+def case_unseen(pair):
+    """Nobody can see who else holds it; after the kill it shows."""
+    images = fresh_images(pair)
+    dump_gone(pair, images)
+    if "lives on" not in box.read(f"{images}/dump.log"):
+        raise Failure("the log does not say that somebody still holds the object")
+    box.restore(images)
+
+
 CASES = {name[5:]: function for name, function in globals().items() if name.startswith("case_")}
-KINDS = [("shm", "map"), ("shm", "fd"), ("disk", "map"), ("disk", "fd"), ("memfd", "map"), ("memfd", "fd"), ("anon", "map")]
+KINDS = [("shm", "map"), ("shm", "fd"), ("disk", "map"), ("disk", "fd"), ("memfd", "map"), ("memfd", "fd"), ("anon", "map"),
+         ("shm", "flight"), ("disk", "flight"), ("memfd", "flight")]
 
 
 def run_case(tally, kind, way, case):
@@ -138,6 +167,8 @@ def main():
     for kind, way in KINDS:
         for case in CASES:
             text = f"{kind} {way} {case}"
+            if (way == "flight") != (case == "unseen"):
+                continue
             if not options.cases or any(re.search(part, text) for part in options.cases):
                 run_case(tally, kind, way, case)
     return tally.end()

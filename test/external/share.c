@@ -1,10 +1,10 @@
 /*
  * share - one shared object, a process that stays (the outsider) and two that are dumped (the tree)
  *
- *   share shm|disk|memfd|anon map|fd PATH
+ *   share shm|disk|memfd|anon map|fd|flight PATH
  *
  * The outsider makes the object and forks the tree; with "fd" it keeps but a descriptor and
- * reads through that. Everybody counts in the object, under a robust lock; who finds the lock abandoned
+ * reads through that; with "flight" its descriptor is on its way through a socket, where nobody sees it. Everybody counts in the object, under a robust lock; who finds the lock abandoned
  * says so and counts that, too. The outsider prints "ready TREE-PID", and each 10 ms its view
  * goes to the file PATH.log: "tree COUNT outsider COUNT dead COUNT".
  */
@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -117,19 +118,39 @@ static void run_outsider(struct shared *shared, int fd, const char *path)
 	}
 }
 
+static void send_away(int fd)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .header = {
+			      .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	struct iovec byte = { .iov_base = "x", .iov_len = 1 };
+	struct msghdr message = {
+		.msg_iov = &byte, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
+	int ends[2];
+
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) || sendmsg(ends[0], &message, 0) != 1)
+		die("send a descriptor");
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	pthread_mutexattr_t attr;
 	struct shared *shared;
-	bool by_fd;
+	bool by_fd, in_flight;
 	pid_t pid;
 	int fd;
 
 	if (argc != 4) {
-		fprintf(stderr, "usage: share shm|disk|memfd|anon map|fd PATH\n");
+		fprintf(stderr, "usage: share shm|disk|memfd|anon map|fd|flight PATH\n");
 		return 2;
 	}
 	by_fd = !strcmp(argv[2], "fd");
+	in_flight = !strcmp(argv[2], "flight");
 	signal(SIGCHLD, SIG_IGN);
 	fd = make(argv[1], argv[3]);
 	shared = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
@@ -144,16 +165,21 @@ int main(int argc, char **argv)
 	if (pid < 0)
 		die("fork");
 	if (!pid) {
-		if (fd >= 0 && by_fd)
+		if (fd >= 0 && strcmp(argv[2], "map"))
 			close(fd);
 		run_tree(shared);
 	}
-	if (by_fd)
+	tell(shared, argv[3]);
+	if (by_fd || in_flight)
 		munmap(shared, BYTES);
-	else if (fd >= 0)
+	if (in_flight)
+		send_away(fd);
+	else if (fd >= 0 && !by_fd)
 		close(fd);
 	printf("ready %d\n", pid);
 	fflush(stdout);
+	while (in_flight)
+		pause();
 	run_outsider(shared, by_fd ? fd : -1, argv[3]);
 	return 0;
 }

@@ -182,12 +182,12 @@ def criu_args(command, images, *extra):
     return [CRIU, command, "-D", images, "-o", f"{command}.log", "-v4", *extra]
 
 
-def criu(command, images, *extra, seconds=120):
+def criu(command, images, *extra, seconds=120, pass_fds=()):
     """Run criu; Failure with its error text unless it succeeds.  Returns the seconds it took."""
     begin = time.monotonic()
     try:
         done = subprocess.run(criu_args(command, images, *extra), stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=seconds * PATIENCE)
+                              capture_output=True, text=True, timeout=seconds * PATIENCE, pass_fds=pass_fds)
     except subprocess.TimeoutExpired:
         raise Failure(f"criu {command} did not end in {seconds * PATIENCE:g} s") from None
     except OSError as e:
@@ -208,8 +208,8 @@ def dump(pid, images, *extra, seconds=120):
     return criu("dump", images, "-t", str(pid), *extra, seconds=seconds)
 
 
-def restore(images, *extra, seconds=120):
-    return criu("restore", images, "-d", *extra, seconds=seconds)
+def restore(images, *extra, seconds=120, pass_fds=()):
+    return criu("restore", images, "-d", *extra, seconds=seconds, pass_fds=pass_fds)
 
 
 def whole(images):
