@@ -348,6 +348,7 @@ const struct option_row option_table[] = {
 	CALL("tree", 't', REQ, set_tree, "PID", "dump the process PID and all its descendants"),
 	CALL("leave-running", 'R', NO, set_running, NULL, "let the tasks run on after the dump"),
 	CALL("timeout", 0, REQ, set_timeout, "SECONDS", "time allowed for stopping the tasks (default 10)"),
+	FLAG("tmpfs-content", 0, tmpfs_content, "carry the content of files on a tmpfs, to survive a reboot"),
 	CALL("ghost-limit", 0, REQ, set_ghost_limit, "BYTES",
 	     "largest deleted file to carry, suffix K, M or G (default 1M); shared memory has no limit"),
 	FLAG("evasive-devices", 0, evasive_devices, "use another path of a device if its own is unreachable"),

@@ -57,6 +57,7 @@ struct options {
 	enum external_holders external_holders;
 	bool shell_job;
 	bool link_remap;
+	bool tmpfs_content;
 	bool evasive_devices;
 	bool file_locks;
 	bool restore_detached;

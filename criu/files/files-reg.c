@@ -20,6 +20,7 @@
 #include "files/fown.h"
 #include "files/inherit.h"
 #include "kernel/path.h"
+#include "mem/carried.h"
 
 #define MEM_MAJOR 1
 
@@ -201,8 +202,10 @@ int reg_add(struct files_dump *ctx, const struct reg_source *source, FileEntry *
 	new_entry(ctx, source, entry);
 	if (refuse_pathless(ctx, source))
 		return 0;
-	if (!name_is_gone(ctx, source->inode, source->path))
+	if (!name_is_gone(ctx, source->inode, source->path)) {
+		carried_note(source->inode, source->path, ctx->options);
 		return 0;
+	}
 	if (S_ISCHR(source->st->st_mode)) {
 		take_standard_device(ctx, source->st, entry->reg);
 		return 0;

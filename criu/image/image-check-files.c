@@ -135,6 +135,13 @@ static int check_shmem_file(const struct shmem_file_image *file)
 	return 0;
 }
 
+static int check_carried_file(const CarriedFileEntry *carried)
+{
+	const struct shmem_file_image file = { .id = carried->id, .entry = carried->file };
+
+	return check_shmem_file(&file);
+}
+
 static int check_external_object(const ExternalObjectEntry *entry)
 {
 	const FhEntry *handle = entry->handle;
@@ -367,6 +374,8 @@ int image_check_files(const struct model *model)
 	err = err ?: collect_ghosts(model, &objects);
 	err = err ?: collect_shmem_files(model, &objects);
 	err = err ?: check_external_objects(model);
+	for (size_t i = 0; i < model->carried_files.n && !err; i++)
+		err = check_carried_file(model->carried_files.data[i]);
 	err = err ?: collect_pipes(model, &objects);
 	for (size_t i = 0; i < model->files.n && !err; i++)
 		err = check_file(model, &objects, model->files.data[i]);

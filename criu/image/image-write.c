@@ -36,6 +36,9 @@ static int write_one(struct image_dir *dir, enum image_kind kind, uint64_t id, c
 /* A vector of pointers to messages, whose first member is their base. */
 #define write_vec(dir, kind, vec) write_list(dir, kind, 0, (void *const *)(vec)->data, (vec)->n)
 
+/* Files that mainline does not know are there only when they say something. */
+#define write_if_any(dir, kind, vec) ((vec)->n ? write_vec(dir, kind, vec) : image_discard(dir, kind, 0))
+
 #define base_of(msg) ((msg) ? &(msg)->base : NULL)
 
 static int write_pstree(struct image_dir *dir, const struct model *model)
@@ -123,10 +126,8 @@ int image_write(struct image_dir *dir, const struct model *model)
 	for (size_t i = 0; i < model->shmem_files.n && !err; i++)
 		err = write_one(dir, IMAGE_SHMEM_FILE, model->shmem_files.data[i].id,
 				&model->shmem_files.data[i].entry->base);
-	if (model->external_objects.n)
-		err = err ?: write_vec(dir, IMAGE_EXTERNAL_OBJECT, &model->external_objects);
-	else
-		err = err ?: image_discard(dir, IMAGE_EXTERNAL_OBJECT, 0);
+	err = err ?: write_if_any(dir, IMAGE_EXTERNAL_OBJECT, &model->external_objects);
+	err = err ?: write_if_any(dir, IMAGE_CARRIED_FILE, &model->carried_files);
 	err = err ?: write_pipe_data(dir, model, false);
 	err = err ?: write_pipe_data(dir, model, true);
 	err = err ?: write_vec(dir, IMAGE_TTY_INFO, &model->ttys);

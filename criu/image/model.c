@@ -17,6 +17,7 @@ void model_free(struct model *model)
 	VEC_FREE(&model->remaps);
 	VEC_FREE(&model->memfds);
 	VEC_FREE(&model->external_objects);
+	VEC_FREE(&model->carried_files);
 	VEC_FREE(&model->shmem_files);
 	VEC_FREE(&model->ghosts);
 	VEC_FREE(&model->pipe_data);

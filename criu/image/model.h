@@ -20,6 +20,7 @@
 #include "images/pstree.pb-c.h"
 #include "images/remap-file-path.pb-c.h"
 #include "images/seccomp.pb-c.h"
+#include "images/carried-file.pb-c.h"
 #include "images/shmem-file.pb-c.h"
 #include "images/external-object.pb-c.h"
 #include "images/tty.pb-c.h"
@@ -78,6 +79,7 @@ struct model {
 	VEC(RemapFilePathEntry *) remaps;
 	VEC(MemfdInodeEntry *) memfds;
 	VEC(ExternalObjectEntry *) external_objects;
+	VEC(CarriedFileEntry *) carried_files;
 	VEC(struct shmem_file_image) shmem_files;
 	VEC(struct ghost_image) ghosts;
 	VEC(struct pipe_data_image) pipe_data;

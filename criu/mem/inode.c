@@ -192,6 +192,7 @@ static void inode_free(struct inode *inode)
 	free(inode->name);
 	VEC_FREE(&inode->holders);
 	VEC_FREE(&inode->outsiders);
+	VEC_FREE(&inode->carried_names);
 	VEC_FREE(&inode->remap_files);
 	free(inode);
 }

@@ -53,6 +53,8 @@ struct inode {
 	uint64_t mapped_end; /* highest byte any shared mapping covers */
 	VEC(struct inode_holder) holders;
 
+	VEC(const char *) carried_names; /* mem/carried.h; the names are the model's */
+
 	/* Outside the tree, mem/external.h */
 	VEC(struct outside_holder) outsiders;
 	bool attached; /* restore attaches the tree to their object */

@@ -10,6 +10,7 @@
 
 #include "kernel/proc.h"
 #include "mem/page-zero.h"
+#include "mem/carried.h"
 #include "mem/external.h"
 #include "mem/shmem.h"
 #include "mem/xattrs.h"
@@ -204,18 +205,21 @@ static ShmemFileTime *new_time(struct model *model, const struct timespec *time)
 	return entry;
 }
 
+static void add_name(ShmemFileEntry *entry, const char *name)
+{
+	for (size_t i = 0; i < entry->n_names; i++)
+		if (!strcmp(entry->names[i], name))
+			return;
+	entry->names[entry->n_names++] = (char *)name;
+}
+
 static void add_names(const struct inode *inode, struct model *model, ShmemFileEntry *entry)
 {
-	entry->names = arena_array(model->arena, char *, inode->remap_files.n + 1);
-	for (size_t i = 0; i < inode->remap_files.n; i++) {
-		char *name = inode->remap_files.data[i]->reg->name;
-		size_t known = 0;
-
-		while (known < entry->n_names && strcmp(entry->names[known], name))
-			known++;
-		if (known == entry->n_names)
-			entry->names[entry->n_names++] = name;
-	}
+	entry->names = arena_array(model->arena, char *, inode->remap_files.n + inode->carried_names.n + 1);
+	for (size_t i = 0; i < inode->remap_files.n; i++)
+		add_name(entry, inode->remap_files.data[i]->reg->name);
+	for (size_t i = 0; i < inode->carried_names.n; i++)
+		add_name(entry, inode->carried_names.data[i]);
 	if (!entry->n_names)
 		entry->names[entry->n_names++] = arena_strdup(model->arena, inode->name);
 }
@@ -239,13 +243,11 @@ static void add_file_system(const struct inode *inode, struct model *model, Shme
 	proc_mounts_free(&mounts);
 }
 
-static int add_shmem_file(const struct inode *inode, int fd, struct model *model)
+static int new_shmem_file(const struct inode *inode, int fd, struct model *model, ShmemFileEntry **ret)
 {
-	struct shmem_file_image *image = VEC_ADD(&model->shmem_files);
 	ShmemFileEntry *entry = model_new(model, ShmemFileEntry, shmem_file_entry__init);
 
-	image->id = inode->id;
-	image->entry = entry;
+	*ret = entry;
 	entry->size = inode->st.st_size;
 	entry->mode = inode->st.st_mode;
 	entry->uid = inode->st.st_uid;
@@ -256,6 +258,24 @@ static int add_shmem_file(const struct inode *inode, int fd, struct model *model
 	add_names(inode, model, entry);
 	add_file_system(inode, model, entry);
 	return xattrs_read(fd, inode->name, model->arena, &entry->xattrs, &entry->n_xattrs);
+}
+
+static int add_shmem_file(const struct inode *inode, int fd, struct model *model)
+{
+	struct shmem_file_image *image = VEC_ADD(&model->shmem_files);
+
+	image->id = inode->id;
+	return new_shmem_file(inode, fd, model, &image->entry);
+}
+
+static int add_carried_file(const struct inode *inode, int fd, struct model *model)
+{
+	ShmemFileEntry *file;
+	int err = new_shmem_file(inode, fd, model, &file);
+
+	if (!err)
+		carried_add(inode, file, model);
+	return err;
 }
 
 /* Reading must not move the access time of the live object; only its owner may ask for that. */
@@ -298,7 +318,7 @@ static int dump_object(struct inode *inode, struct model *model, struct page_pip
 	if (!err && inode->kind == INODE_MEMFD)
 		err = add_memfd(inode, fd, model);
 	if (!err && inode->kind == INODE_FILE)
-		err = add_shmem_file(inode, fd, model);
+		err = inode->carried_names.n ? add_carried_file(inode, fd, model) : add_shmem_file(inode, fd, model);
 	return err;
 }
 
@@ -308,7 +328,7 @@ int shmem_dump(struct inodes *inodes, struct model *model, struct page_pipeline 
 	int err = 0;
 
 	for (size_t i = 0; i < inodes->all.n && !err; i++)
-		if (shmem_is_object(inodes->all.data[i]))
+		if (shmem_is_object(inodes->all.data[i]) || inodes->all.data[i]->carried_names.n)
 			err = dump_object(inodes->all.data[i], model, pipeline, stats);
 	return err;
 }

@@ -3,6 +3,7 @@
 #define CRIU_RESTORE_CTX_H
 
 #include "files/files.h"
+#include "mem/carried.h"
 #include "mem/guard.h"
 #include "mem/mm-restore.h"
 #include "remote/courier.h"
@@ -15,6 +16,7 @@ struct restore {
 	int work_fd;
 	struct guard *guard;
 	struct model model;
+	struct carried_files *carried;
 	struct shmem_restore *shmem;
 	struct remap_restore *remaps;
 	struct files_restore files;

@@ -148,6 +148,8 @@ static int make_objects(struct restore *restore)
 	if (!err)
 		err = read_pagemaps(restore);
 	if (!err)
+		err = carried_make(&restore->model, restore->dir, restore->guard, &restore->carried);
+	if (!err)
 		err = shmem_make(&restore->model, restore->dir, restore->options, restore->guard, &restore->shmem);
 	if (!err)
 		err = remap_make(&restore->model, restore->dir, restore->options, restore->shmem, restore->guard,
@@ -250,12 +252,15 @@ static int finish(struct restore *restore)
 	err = write_pidfile(restore, &pidfile_slot);
 	if (!err)
 		err = shmem_settle(restore->shmem);
+	if (!err)
+		err = carried_settle(restore->carried);
 	if (!err && run_scripts(restore, "pre-resume", root_pid(restore)))
 		pr_warn("a pre-resume script failed");
 	if (!err)
 		err = tasks_release(restore);
 	if (err)
 		return err;
+	carried_keep(restore->carried);
 	if (pidfile_slot >= 0)
 		guard_name_drop(restore->guard, pidfile_slot);
 	/* Only now, for without its links the images could not be restored once more. */
@@ -301,6 +306,7 @@ static void restore_free(struct restore *restore)
 			remote_process_free(restore->plan.nodes.data[i]->process);
 	tree_plan_free(&restore->plan);
 	files_restore_free(&restore->files);
+	carried_free(restore->carried);
 	remap_restore_free(restore->remaps);
 	shmem_restore_free(restore->shmem);
 	for (size_t i = 0; restore->mm && i < restore->model.tasks.n; i++)

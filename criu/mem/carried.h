@@ -1,0 +1,41 @@
+/*
+ * Carried files (--tmpfs-content): files of a tmpfs that have their names, and whose content the
+ * images carry so that a job survives a reboot. While such a file is there it is left alone; restore
+ * makes it only where its name is gone.
+ */
+#ifndef CRIU_MEM_CARRIED_H
+#define CRIU_MEM_CARRIED_H
+
+#include "image/image.h"
+#include "mem/guard.h"
+#include "mem/inode.h"
+#include "options.h"
+
+/* --- dump ------------------------------------------------------------------ */
+
+/** carried_note - the tree uses @inode by the name @path, which leads there; @path lives as long as the model. */
+void carried_note(struct inode *inode, const char *path, const struct options *options);
+
+/** carried_add - the entry of @inode into @model; @file: its metadata. */
+void carried_add(const struct inode *inode, ShmemFileEntry *file, struct model *model);
+
+/* --- restore --------------------------------------------------------------- */
+
+struct carried_files;
+
+/**
+ * carried_make - make those whose names are gone
+ * Refuses where a name is another file's.  The names are removed again if the restore fails or is killed.
+ */
+int must_check carried_make(const struct model *model, const struct image_dir *dir, struct guard *guard,
+			    struct carried_files **ret);
+
+/** carried_settle - times, which later opens and writes would have moved. */
+int must_check carried_settle(struct carried_files *files);
+
+/** carried_keep - the tree runs: the files stay. */
+void carried_keep(struct carried_files *files);
+
+void carried_free(struct carried_files *files);
+
+#endif
