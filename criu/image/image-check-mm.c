@@ -15,7 +15,6 @@ static const struct {
 	uint32_t bit;
 	const char *what;
 } unsupported[] = {
-	{ VMA_AREA_SYSVIPC, "System V shared memory" },
 	{ VMA_AREA_SOCKET, "a mapped packet socket" },
 	{ VMA_AREA_AIORING, "an AIO ring" },
 	{ VMA_AREA_SHSTK, "a shadow stack" },
@@ -29,6 +28,24 @@ static int check_file(const struct model *model, const VmaEntry *vma)
 
 	if (!file || file->type != type)
 		return fail(EINVAL, "mapped file %llu is not in files.img", (unsigned long long)vma->shmid);
+	return 0;
+}
+
+static int check_segment(const struct model *model, const VmaEntry *vma)
+{
+	const SysvShmEntry *segment = model_sysv_shm(model, vma->shmid);
+	uint64_t bytes = vma->end - vma->start;
+
+	if (!segment)
+		return fail(ENOTSUP,
+			    "shows System V segment %llu, which sysv-shm.img does not have (IPC namespaces of their "
+			    "own can't be restored by this program)",
+			    (unsigned long long)vma->shmid);
+	if (!(vma->status & VMA_ANON_SHARED))
+		return fail(EINVAL, "is a System V segment, but not shared");
+	if (vma->pgoff + bytes > round_up_pages(segment->shm->size))
+		return fail(EINVAL, "reaches beyond the %llu bytes of System V segment %u",
+			    (unsigned long long)segment->shm->size, segment->shm->desc->id);
 	return 0;
 }
 
@@ -63,6 +80,8 @@ static int check_vma(const struct model *model, const VmaEntry *vma)
 		return fail(EINVAL, "flags %#x and status %#x disagree about sharing", vma->flags, vma->status);
 	if (vma->pgoff > INT64_MAX - bytes)
 		return fail(EINVAL, "offset %#llx is too large", (unsigned long long)vma->pgoff);
+	if (vma->status & VMA_AREA_SYSVIPC)
+		return check_segment(model, vma);
 	return file || vma->status & VMA_AREA_MEMFD ? check_file(model, vma) : 0;
 }
 

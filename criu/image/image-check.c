@@ -215,7 +215,34 @@ static int check_seccomp(const SeccompEntry *seccomp)
 	return 0;
 }
 
+/* Up to where sizes can be rounded to pages, as a file's. */
+#define SEGMENT_BYTES_MAX ((uint64_t)INT64_MAX - PAGE_BYTES)
+
+static int check_segments(const struct model *model)
+{
+	struct hash shmids = { 0 }, ids = { 0 };
+	int err = 0;
+
+	for (size_t i = 0; i < model->sysv_shms.n && !err; i++) {
+		SysvShmEntry *segment = model->sysv_shms.data[i];
+		const IpcShmEntry *shm = segment->shm;
+
+		if (hash_put(&shmids, segment->shmid, 0, segment) || hash_put(&ids, shm->desc->id, 0, segment))
+			err = fail(EINVAL, "sysv-shm.img: entry %zu: segment %u (object %llu) is there twice", i,
+				   shm->desc->id, (unsigned long long)segment->shmid);
+		else if (shm->desc->id > INT32_MAX || !shm->size || shm->size > SEGMENT_BYTES_MAX)
+			err = fail(EINVAL, "sysv-shm.img: entry %zu: segment %u of %llu bytes", i, shm->desc->id,
+				   (unsigned long long)shm->size);
+		else if (shm->hugetlb_flag || !shm->in_pagemaps)
+			err = fail(ENOTSUP, "sysv-shm.img: segment %u: huge pages, or content outside of page maps",
+				   shm->desc->id);
+	}
+	hash_free(&shmids);
+	hash_free(&ids);
+	return err;
+}
+
 int image_check_model(const struct model *model)
 {
-	return check_seccomp(model->seccomp) ?: image_check_files(model) ?: check_tasks(model);
+	return check_seccomp(model->seccomp) ?: image_check_files(model) ?: check_segments(model) ?: check_tasks(model);
 }

@@ -255,6 +255,7 @@ int image_read(struct image_dir *dir, struct model *ret)
 		      ?: read_vec(dir, IMAGE_EXTERNAL_OBJECT, &external_object_entry__descriptor, ret,
 				  &ret->external_objects);
 	err = err ?: read_vec(dir, IMAGE_CARRIED_FILE, &carried_file_entry__descriptor, ret, &ret->carried_files);
+	err = err ?: read_vec(dir, IMAGE_SYSV_SHM, &sysv_shm_entry__descriptor, ret, &ret->sysv_shms);
 	err = err ?: read_pipe_data(dir, ret, false);
 	err = err ?: read_pipe_data(dir, ret, true);
 	err = err ?: read_vec(dir, IMAGE_TTY_INFO, &tty_info_entry__descriptor, ret, &ret->ttys);

@@ -19,6 +19,7 @@ void model_free(struct model *model)
 	VEC_FREE(&model->external_objects);
 	VEC_FREE(&model->carried_files);
 	VEC_FREE(&model->shmem_files);
+	VEC_FREE(&model->sysv_shms);
 	VEC_FREE(&model->ghosts);
 	VEC_FREE(&model->pipe_data);
 	VEC_FREE(&model->ttys);
@@ -90,5 +91,13 @@ struct fdtable_image *model_fdtable(const struct model *model, uint32_t files_id
 	for (size_t i = 0; i < model->fdtables.n; i++)
 		if (model->fdtables.data[i].files_id == files_id)
 			return &model->fdtables.data[i];
+	return NULL;
+}
+
+SysvShmEntry *model_sysv_shm(const struct model *model, uint64_t shmid)
+{
+	for (size_t i = 0; i < model->sysv_shms.n; i++)
+		if (model->sysv_shms.data[i]->shmid == shmid)
+			return model->sysv_shms.data[i];
 	return NULL;
 }

@@ -23,6 +23,7 @@
 #include "images/carried-file.pb-c.h"
 #include "images/shmem-file.pb-c.h"
 #include "images/external-object.pb-c.h"
+#include "images/sysv-shm.pb-c.h"
 #include "images/tty.pb-c.h"
 #include "util/hash.h"
 #include "util/mem.h"
@@ -81,6 +82,7 @@ struct model {
 	VEC(ExternalObjectEntry *) external_objects;
 	VEC(CarriedFileEntry *) carried_files;
 	VEC(struct shmem_file_image) shmem_files;
+	VEC(SysvShmEntry *) sysv_shms;
 	VEC(struct ghost_image) ghosts;
 	VEC(struct pipe_data_image) pipe_data;
 	VEC(TtyInfoEntry *) ttys;
@@ -106,6 +108,7 @@ int must_check model_index(struct model *model);
 FileEntry *model_file(const struct model *model, uint32_t id);			   /* or NULL */
 struct task_image *model_task(const struct model *model, uint32_t pid);		   /* or NULL */
 struct fdtable_image *model_fdtable(const struct model *model, uint32_t files_id); /* or NULL */
+SysvShmEntry *model_sysv_shm(const struct model *model, uint64_t shmid);	   /* or NULL */
 
 /* Allocate a protobuf message in the model's arena and run its init function. */
 #define model_new(model, Type, init)                                                                                   \

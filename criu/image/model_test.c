@@ -144,6 +144,22 @@ static void add_external_object(struct model *model, uint64_t id)
 	VEC_PUSH(&model->external_objects, entry);
 }
 
+static void add_segment(struct model *model, uint64_t shmid)
+{
+	SysvShmEntry *entry = model_new(model, SysvShmEntry, sysv_shm_entry__init);
+
+	entry->shm = model_new(model, IpcShmEntry, ipc_shm_entry__init);
+	entry->shm->desc = model_new(model, IpcDescEntry, ipc_desc_entry__init);
+	entry->shm->desc->id = 32770;
+	entry->shm->size = 100;
+	entry->shm->has_in_pagemaps = true;
+	entry->shm->in_pagemaps = true;
+	entry->shmid = shmid;
+	entry->cpid = 10;
+	entry->ctime = 1;
+	VEC_PUSH(&model->sysv_shms, entry);
+}
+
 static CoreEntry *new_core(struct model *model, bool leader, uint32_t state)
 {
 	CoreEntry *core = model_new(model, CoreEntry, core_entry__init);
@@ -193,11 +209,12 @@ static MmEntry *new_mm(struct model *model, uint32_t exe, uint32_t memfd)
 	MmEntry *mm = model_new(model, MmEntry, mm_entry__init);
 
 	mm->exe_file_id = exe;
-	mm->vmas = arena_array(model->arena, VmaEntry *, 5);
+	mm->vmas = arena_array(model->arena, VmaEntry *, 6);
 	mm->vmas[mm->n_vmas++] = new_vma(model, 16, VMA_FILE_PRIVATE, MAP_PRIVATE, exe);
 	mm->vmas[mm->n_vmas++] = new_vma(model, 17, VMA_ANON_PRIVATE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
 	mm->vmas[mm->n_vmas++] = new_vma(model, 20, VMA_ANON_SHARED, MAP_SHARED | MAP_ANONYMOUS, 3);
 	mm->vmas[mm->n_vmas++] = new_vma(model, 30, VMA_FILE_SHARED | VMA_AREA_MEMFD, MAP_SHARED, memfd);
+	mm->vmas[mm->n_vmas++] = new_vma(model, 40, VMA_ANON_SHARED | VMA_AREA_SYSVIPC, MAP_SHARED, 7);
 	mm->vmas[mm->n_vmas++] = new_vma(model, 17, VMA_AREA_GUARD, MAP_PRIVATE, 0);
 	return mm;
 }
@@ -271,6 +288,7 @@ static void build(struct model *model)
 	add_remap(model, exe, REMAP_TYPE__LINKED, root);
 	add_shmem_file(model, 6);
 	add_external_object(model, 6);
+	add_segment(model, 7);
 	add_pipe(model, false, 0);
 	add_pipe(model, true, ghost);
 	memfd = add_memfd(model);
@@ -314,7 +332,7 @@ static const char *const all_files[] = {
 	"inventory.img", "pstree.img",	     "core-10.img",	 "core-11.img",	   "core-20.img",   "core-30.img",
 	"ids-10.img",	 "ids-20.img",	     "mm-10.img",	 "fs-10.img",	   "fs-20.img",	    "fdinfo-10.img",
 	"files.img",	 "remap-fpath.img",  "memfd.img",	 "pipes-data.img", "fifo-data.img", "tty-info.img",
-	"seccomp.img",	 "shmem-file-6.img", "ghost-file-1.img",
+	"seccomp.img",	 "shmem-file-6.img", "ghost-file-1.img", "sysv-shm.img",
 };
 
 /* Read, written again, the same bytes. */
@@ -343,6 +361,8 @@ static void test_round_trip(struct image_dir *dir, struct model *built)
 	CHECK_EQ(model.shmem_files.data[0].entry->mtim->sec, -5);
 	if (CHECK_EQ(model.external_objects.n, 1))
 		CHECK_EQ(model.external_objects.data[0]->holders[0]->end, 0x2000);
+	CHECK_EQ(model_sysv_shm(&model, 7)->shm->desc->id, 32770);
+	CHECK(!model_sysv_shm(&model, 6));
 	CHECK(!memcmp(model.pipe_data.data[0].bytes, "hello", 5));
 
 	for (size_t i = 0; i < ARRAY_SIZE(all_files); i++)
@@ -588,6 +608,42 @@ static void bad_external_twice(struct model *model)
 	VEC_PUSH(&model->external_objects, model->external_objects.data[0]);
 }
 
+static void bad_vma_segment(struct model *model)
+{
+	model->tasks.data[0].mm->vmas[4]->shmid = 6;
+}
+
+static void bad_vma_beyond_segment(struct model *model)
+{
+	model->tasks.data[0].mm->vmas[4]->pgoff = PAGE_BYTES;
+}
+
+static void bad_vma_segment_private(struct model *model)
+{
+	model->tasks.data[0].mm->vmas[4]->status ^= VMA_ANON_SHARED | VMA_ANON_PRIVATE;
+	model->tasks.data[0].mm->vmas[4]->flags = MAP_PRIVATE;
+}
+
+static void bad_segment_twice(struct model *model)
+{
+	add_segment(model, 8);
+}
+
+static void bad_segment_id(struct model *model)
+{
+	model->sysv_shms.data[0]->shm->desc->id = UINT32_MAX;
+}
+
+static void bad_segment_size(struct model *model)
+{
+	model->sysv_shms.data[0]->shm->size = UINT64_MAX;
+}
+
+static void bad_segment_pages(struct model *model)
+{
+	model->sysv_shms.data[0]->shm->in_pagemaps = false;
+}
+
 static void test_refused(struct image_dir *dir)
 {
 #define CASE(fn)                                                                                                       \
@@ -633,6 +689,13 @@ static void test_refused(struct image_dir *dir)
 		CASE(bad_external_handle),
 		CASE(bad_external_holder),
 		CASE(bad_external_twice),
+		CASE(bad_vma_segment),
+		CASE(bad_vma_beyond_segment),
+		CASE(bad_vma_segment_private),
+		CASE(bad_segment_twice),
+		CASE(bad_segment_id),
+		CASE(bad_segment_size),
+		CASE(bad_segment_pages),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
