@@ -13,8 +13,10 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "kernel/syscalls.h"
 #include "mem/guard.h"
@@ -29,6 +31,7 @@ enum slot_state {
 	SLOT_FREE,
 	SLOT_RANDOM, /* the name alone proves that the file is ours */
 	SLOT_INODE,  /* remove it only while it is this inode */
+	SLOT_SEGMENT,
 };
 
 struct guard_slot {
@@ -36,11 +39,14 @@ struct guard_slot {
 	int flags;
 	dev_t dev;
 	ino_t ino;
+	atomic_int segment; /* -1: it may not have been made yet, or its id not been told */
+	time_t since;	    /* segments of before are none of ours, even if their maker had our pid */
 	char path[PATH_MAX];
 };
 
 struct guard_area {
 	int (*commit)(int dir_fd);
+	pid_t owner;
 	atomic_int n_slots; /* slots ever used */
 	struct guard_slot slots[GUARD_NAMES];
 	int pidfds[GUARD_PIDFDS]; /* the guard's own numbers */
@@ -60,6 +66,7 @@ struct watch {
 	int dir_fd;
 	size_t n_pidfds;
 	bool committing;
+	bool cancelled;
 };
 
 enum message {
@@ -83,15 +90,54 @@ static void remove_name(const struct guard_slot *slot, int state)
 	unlinkat(AT_FDCWD, slot->path, slot->flags & GUARD_DIR ? AT_REMOVEDIR : 0);
 }
 
-static void remove_names(struct guard_area *area, bool committed)
+/* The id may be another process's by now, and the segment then has another maker. */
+static void remove_segment(const struct guard_area *area, int id, time_t since)
 {
+	struct shmid_ds ds;
+
+	if (!shmctl(id, IPC_STAT, &ds) && ds.shm_cpid == area->owner && ds.shm_ctime >= since)
+		shmctl(id, IPC_RMID, NULL);
+}
+
+static void remove_segment_of_slot(const struct guard_area *area, const struct guard_slot *slot)
+{
+	int id = atomic_load(&slot->segment);
+	struct shmid_ds ds;
+	struct shm_info info;
+	int last;
+
+	if (id >= 0) {
+		remove_segment(area, id, slot->since);
+		return;
+	}
+	last = shmctl(0, SHM_INFO, (struct shmid_ds *)&info);
+	for (int i = 0; i <= last; i++) {
+		id = shmctl(i, SHM_STAT_ANY, &ds);
+		if (id >= 0)
+			remove_segment(area, id, slot->since);
+	}
+}
+
+static bool stays(const struct watch *watch, const struct guard_slot *slot)
+{
+	return (watch->committing && (slot->flags & GUARD_UNTIL_COMMIT)) ||
+	       (watch->cancelled && (slot->flags & GUARD_UNTIL_CANCEL));
+}
+
+static void remove_names(const struct watch *watch)
+{
+	struct guard_area *area = watch->area;
 	int n = atomic_load(&area->n_slots);
 
 	for (int i = 0; i < n; i++) {
 		struct guard_slot *slot = &area->slots[i];
 		int state = atomic_load(&slot->state);
 
-		if (state != SLOT_FREE && !(committed && (slot->flags & GUARD_UNTIL_COMMIT)))
+		if (state == SLOT_FREE || stays(watch, slot))
+			continue;
+		if (state == SLOT_SEGMENT)
+			remove_segment_of_slot(area, slot);
+		else
 			remove_name(slot, state);
 	}
 }
@@ -144,7 +190,7 @@ static void finish(struct watch *watch, bool orderly)
 		if (watch->area->commit)
 			watch->area->commit(watch->dir_fd);
 	}
-	remove_names(watch->area, watch->committing);
+	remove_names(watch);
 	_exit(0);
 }
 
@@ -194,8 +240,10 @@ static void watch_owner(struct guard_area *area, int socket, int owner_pidfd)
 
 			if (kind == MSG_COMMIT)
 				watch.committing = true;
-			if (kind == MSG_CANCEL)
+			if (kind == MSG_CANCEL) {
 				watch.committing = false;
+				watch.cancelled = true;
+			}
 			if (kind == MSG_STOP)
 				finish(&watch, true);
 			if (kind)
@@ -235,6 +283,7 @@ int guard_start(struct guard **ret)
 		free(guard);
 		return err;
 	}
+	guard->area->owner = getpid();
 	guard->pid = fork();
 	if (!guard->pid)
 		watch_owner(guard->area, pair[1], owner);
@@ -303,6 +352,28 @@ void guard_name_drop(struct guard *guard, int slot)
 {
 	if (guard)
 		atomic_store(&guard->area->slots[slot].state, SLOT_FREE);
+}
+
+int guard_segment_add(struct guard *guard)
+{
+	struct guard_slot *slot;
+
+	if (!guard)
+		return 0;
+	slot = free_slot(guard->area);
+	if (!slot)
+		return fail(ENOSPC, "guard: a System V segment: %d temporary names exist already", GUARD_NAMES);
+	slot->flags = GUARD_UNTIL_CANCEL;
+	slot->since = time(NULL);
+	atomic_store(&slot->segment, -1);
+	atomic_store(&slot->state, SLOT_SEGMENT);
+	return slot - guard->area->slots;
+}
+
+void guard_segment_made(struct guard *guard, int slot, int id)
+{
+	if (guard)
+		atomic_store(&guard->area->slots[slot].segment, id);
 }
 
 /* The guard answers every message with its kind once it has done as told. */

@@ -32,6 +32,7 @@ pid_t guard_pid(const struct guard *guard);
 enum guard_name_flags {
 	GUARD_DIR = 1 << 0,	     /* removed with rmdir(2) */
 	GUARD_UNTIL_COMMIT = 1 << 1, /* stays once guard_commit_begin() was called */
+	GUARD_UNTIL_CANCEL = 1 << 2, /* stays once guard_commit_cancel() was called: what a restore makes for good */
 };
 
 /**
@@ -45,6 +46,14 @@ int must_check guard_name_add(struct guard *guard, const char *path, const struc
 void guard_name_inode(struct guard *guard, int slot, const struct stat *inode);
 /** guard_name_drop - the name is gone, or is to stay. */
 void guard_name_drop(struct guard *guard, int slot);
+
+/**
+ * guard_segment_add - a System V segment this process is about to make is removed if we die, or end without
+ * guard_commit_cancel()
+ * Return: slot for guard_segment_made(), which tells its id, and for guard_name_drop(); or logged -errno.
+ */
+int must_check guard_segment_add(struct guard *guard);
+void guard_segment_made(struct guard *guard, int slot, int id);
 
 /**
  * guard_commit_begin - the point of no return of a dump; or the begin of a restore's release

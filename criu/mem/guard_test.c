@@ -3,6 +3,8 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/wait.h>
 
 #include "kernel/syscalls.h"
@@ -227,6 +229,106 @@ static void test_slots(void)
 	guard_stop(NULL);
 }
 
+/* --- System V segments ----------------------------------------------------------- */
+
+enum { SEGMENT_TOLD, SEGMENT_UNTOLD, SEGMENT_DROPPED, SEGMENT_FOREIGN, SEGMENTS };
+
+static int *segments; /* shared with the child that dies */
+
+static int new_segment(void)
+{
+	int id = shmget(IPC_PRIVATE, 1, IPC_CREAT | 0600);
+
+	CHECK(id >= 0);
+	return id;
+}
+
+static bool segment_exists(int id)
+{
+	struct shmid_ds ds;
+
+	return !shmctl(id, IPC_STAT, &ds);
+}
+
+static void add_segments(struct guard *guard)
+{
+	int slot = guard_segment_add(guard);
+
+	segments[SEGMENT_TOLD] = new_segment();
+	guard_segment_made(guard, slot, segments[SEGMENT_TOLD]);
+	slot = guard_segment_add(guard);
+	segments[SEGMENT_DROPPED] = new_segment();
+	guard_segment_made(guard, slot, segments[SEGMENT_DROPPED]);
+	guard_name_drop(guard, slot);
+	slot = guard_segment_add(guard);
+	guard_segment_made(guard, slot, segments[SEGMENT_FOREIGN]);
+}
+
+static void die_with_segments(void)
+{
+	struct guard *guard;
+
+	if (guard_start(&guard))
+		_exit(1);
+	add_segments(guard);
+}
+
+/* It does not know which: all that its owner has made since are meant. */
+static void die_within_shmget(void)
+{
+	struct guard *guard;
+
+	if (guard_start(&guard) || guard_segment_add(guard) < 0)
+		_exit(1);
+	segments[SEGMENT_UNTOLD] = new_segment();
+}
+
+static void die_released(void)
+{
+	struct guard *guard;
+
+	if (guard_start(&guard) || guard_segment_add(guard) < 0)
+		_exit(1);
+	segments[SEGMENT_UNTOLD] = new_segment();
+	CHECK_EQ(guard_commit_cancel(guard), 0);
+}
+
+static bool segment_vanishes(int id)
+{
+	for (int i = 0; i < 500 && segment_exists(id); i++)
+		usleep(10000);
+	return !segment_exists(id);
+}
+
+static void test_segments(void)
+{
+	struct guard *guard;
+
+	segments = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	segments[SEGMENT_FOREIGN] = new_segment();
+	in_killed_child(die_with_segments);
+	CHECK(segment_vanishes(segments[SEGMENT_TOLD]));
+	CHECK(segment_exists(segments[SEGMENT_DROPPED]) && segment_exists(segments[SEGMENT_FOREIGN]));
+	shmctl(segments[SEGMENT_DROPPED], IPC_RMID, NULL);
+
+	in_killed_child(die_within_shmget);
+	CHECK(segment_vanishes(segments[SEGMENT_UNTOLD]));
+	CHECK(segment_exists(segments[SEGMENT_FOREIGN]));
+
+	in_killed_child(die_released);
+	usleep(100000);
+	CHECK(segment_exists(segments[SEGMENT_UNTOLD]));
+	shmctl(segments[SEGMENT_UNTOLD], IPC_RMID, NULL);
+
+	shmctl(segments[SEGMENT_FOREIGN], IPC_RMID, NULL);
+	CHECK_EQ(guard_start(&guard), 0);
+	add_segments(guard);
+	guard_stop(guard);
+	CHECK(!segment_exists(segments[SEGMENT_TOLD]) && segment_exists(segments[SEGMENT_DROPPED]));
+	shmctl(segments[SEGMENT_DROPPED], IPC_RMID, NULL);
+	munmap(segments, PAGE_BYTES);
+}
+
 int main(void)
 {
 	if (!mkdtemp(dir)) {
@@ -238,6 +340,7 @@ int main(void)
 	test_commit();
 	test_commit_orderly();
 	test_slots();
+	test_segments();
 	CHECK_EQ(rmdir(dir), 0);
 	return test_end();
 }
