@@ -230,3 +230,15 @@ int proc_list_main_children(pid_t pid, pid_list *ret)
 
 	return list_children_end(&children, add_children(pid, pid, &children), ret);
 }
+
+bool proc_read_boot_id(char ret[PROC_BOOT_ID_BYTES])
+{
+	auto_fd int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, ret, PROC_BOOT_ID_BYTES - 1);
+
+	if (n <= 0)
+		return false;
+	ret[n] = '\0';
+	ret[strcspn(ret, "\n")] = '\0';
+	return true;
+}

@@ -163,6 +163,11 @@ int must_check proc_read_link(pid_t pid, const char *name, char **ret);
 /** proc_read_file - whole file /proc/PID/@name, NUL-terminated; owned by the caller; @ret_bytes may be NULL. */
 int must_check proc_read_file(pid_t pid, const char *name, char **ret, size_t *ret_bytes);
 
+#define PROC_BOOT_ID_BYTES 64
+
+/** proc_read_boot_id - what tells this run of the kernel from all others; false, quietly, if it can't be had. */
+bool proc_read_boot_id(char ret[PROC_BOOT_ID_BYTES]);
+
 /** proc_open - open /proc/PID/@name; the descriptor is owned by the caller; -errno, not logged. */
 int must_check proc_open(pid_t pid, const char *name, int flags);
 

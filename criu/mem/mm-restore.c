@@ -13,6 +13,7 @@
 #include "arch.h"
 #include "mem/mm-lock.h"
 #include "mem/mm-restore.h"
+#include "mem/sysvshm-attach.h"
 #include "util/log.h"
 
 #ifndef MAP_DROPPABLE
@@ -87,6 +88,8 @@ static bool same_object(const VmaEntry *a, const VmaEntry *b)
 {
 	if (a->flags != b->flags || a->status != b->status || a->madv != b->madv)
 		return false;
+	if (a->status & VMA_AREA_SYSVIPC && a->fdflags != b->fdflags)
+		return false;
 	if (a->flags & MAP_ANONYMOUS && !(a->status & VMA_ANON_SHARED))
 		return true;
 	return a->shmid == b->shmid && a->pgoff - a->start == b->pgoff - b->start;
@@ -126,6 +129,7 @@ static struct kept_range *find_kept(const struct mm_restore_args *args)
 				break;
 		}
 	}
+	attachments_keep(mm, kept);
 	return kept;
 }
 
@@ -275,7 +279,7 @@ static int queue_mappings(struct lending *lending, const struct kept_range *kept
 	for (size_t i = 0; !err && i < mm->n_vmas; i++) {
 		const VmaEntry *vma = mm->vmas[i];
 
-		if (!is_mapped(vma))
+		if (!is_mapped(vma) || vma->status & VMA_AREA_SYSVIPC)
 			continue;
 		if (kept[i].end) {
 			err = queue_map(lending, vma, vma->start, kept[i].start);
@@ -287,6 +291,27 @@ static int queue_mappings(struct lending *lending, const struct kept_range *kept
 		if (!err && !(kept[i].start == vma->start && kept[i].end == vma->end))
 			err = queue_advice(lending->batch, vma, ~LATE_ADVICE);
 	}
+	return err;
+}
+
+/* Last: they can be put together anywhere else, and what is mapped keeps the kernel from choosing its place. */
+static int queue_attachments(struct lending *lending, const struct kept_range *kept)
+{
+	const MmEntry *mm = lending->args->image->task->mm;
+	attachment_list list = { 0 };
+	int err = 0;
+
+	attachments_find(mm, &list);
+	for (size_t i = 0; i < list.n && !err; i++) {
+		const struct attachment *attachment = &list.data[i];
+
+		if (kept[attachment->vmas.data[0]].end)
+			continue;
+		err = attachment_make(attachment, lending->args->shmem, mm, lending->batch);
+		for (size_t v = 0; v < attachment->vmas.n && !err; v++)
+			err = queue_advice(lending->batch, mm->vmas[attachment->vmas.data[v]], ~LATE_ADVICE);
+	}
+	attachments_free(&list);
 	return err;
 }
 
@@ -395,6 +420,8 @@ int mm_restore(const struct mm_restore_args *args)
 		err = move_vdso(args, batch);
 	if (!err)
 		err = queue_mappings(&lending, kept);
+	if (!err)
+		err = queue_attachments(&lending, kept);
 	if (!err)
 		err = fill_pages(&lending, kept);
 	if (!err)

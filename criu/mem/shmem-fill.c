@@ -5,11 +5,23 @@
  * because the inode is locked for writing. Holes are never touched.
  */
 #include <fcntl.h>
+#include <stdio.h>
 
 #include "mem/shmem-fill.h"
 #include "util/log.h"
 
 #define FILL_BYTES (1024 * 1024UL)
+
+int shmem_open_mapping(const void *start, uint64_t bytes)
+{
+	char path[80];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)start,
+		 (unsigned long)start + (unsigned long)bytes);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? fail_errno("open a mapping of our own through map_files (needs CAP_CHECKPOINT_RESTORE)") : fd;
+}
 
 static int write_all(int fd, const char *buf, size_t bytes, uint64_t offset)
 {

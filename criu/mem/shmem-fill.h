@@ -9,6 +9,9 @@ struct shmem_content {
 	uint64_t size; /* of the object; the last page may be partial */
 };
 
+/** shmem_open_mapping - descriptor of what this process maps shared at @start, for reading and writing; logged -errno. */
+int must_check shmem_open_mapping(const void *start, uint64_t bytes);
+
 /** shmem_fill - write all pages to @fd; @arg is a struct shmem_content, so that this is a fill callback. */
 int must_check shmem_fill(int fd, void *arg);
 

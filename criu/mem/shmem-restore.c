@@ -12,6 +12,7 @@
 #include "mem/external.h"
 #include "mem/remap.h"
 #include "mem/shmem-fill.h"
+#include "mem/sysvshm.h"
 #include "util/log.h"
 
 #ifndef MFD_NOEXEC_SEAL
@@ -29,6 +30,7 @@ enum object_kind {
 	OBJECT_ANON,
 	OBJECT_MEMFD,
 	OBJECT_FILE,
+	OBJECT_SYSV,
 };
 
 struct object {
@@ -39,6 +41,7 @@ struct object {
 	int fd; /* owned; -1 for files */
 	const MemfdInodeEntry *memfd;
 	const ShmemFileEntry *file;
+	struct sysvshm sysv;
 	int *name_fds; /* one per file->names; owned */
 	bool attached; /* it is not ours: others outside the tree hold it */
 	bool seal_later;
@@ -115,19 +118,15 @@ static int collect_objects(struct shmem_restore *shmem, const struct model *mode
 		object->file = image->entry;
 		object->size = image->entry->size;
 	}
+	for (size_t i = 0; i < model->sysv_shms.n; i++) {
+		const SysvShmEntry *entry = model->sysv_shms.data[i];
+
+		add_object(shmem, OBJECT_SYSV, entry->shmid, entry->shmid)->sysv.entry = entry;
+	}
 	return err;
 }
 
 /* --- anonymous --------------------------------------------------------------------------- */
-
-static int open_own_mapping(const void *start, uint64_t bytes)
-{
-	char path[80];
-
-	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)start,
-		 (unsigned long)start + (unsigned long)bytes);
-	return open(path, O_RDWR | O_CLOEXEC);
-}
 
 /*
  * Only mmap(2) makes an inode of this kind, and only map_files gives a
@@ -148,15 +147,9 @@ static int make_anon(struct object *object, struct shmem_content *content)
 	start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (start == MAP_FAILED)
 		return fail_errno("map %llu bytes", (unsigned long long)bytes);
-	object->fd = open_own_mapping(start, bytes);
-	if (object->fd < 0) {
-		int err = fail_errno("open a mapping of our own through map_files (needs CAP_CHECKPOINT_RESTORE)");
-
-		munmap(start, bytes);
-		return err;
-	}
+	object->fd = shmem_open_mapping(start, bytes);
 	munmap(start, bytes);
-	return shmem_fill(object->fd, content);
+	return object->fd < 0 ? object->fd : shmem_fill(object->fd, content);
 }
 
 /* --- memfd ------------------------------------------------------------------------------- */
@@ -348,6 +341,9 @@ static int make_object(struct object *object, const struct model *model, const s
 	case OBJECT_FILE:
 		err = make_file(object, &content, guard);
 		break;
+	case OBJECT_SYSV:
+		err = sysvshm_make(&object->sysv, model, &content, guard);
+		break;
 	}
 	pagemap_close(&content.pagemap);
 	return err;
@@ -359,6 +355,8 @@ int shmem_make(const struct model *model, const struct image_dir *dir, const str
 	struct shmem_restore *shmem = xalloc(sizeof(*shmem));
 	int err = collect_objects(shmem, model);
 
+	if (!err)
+		err = sysvshm_check(model);
 	for (size_t i = 0; i < shmem->objects.n && !err; i++)
 		err = make_object(shmem->objects.data[i], model, dir, options, guard);
 	if (err) {
@@ -393,6 +391,15 @@ int shmem_file_fd(const struct shmem_restore *shmem, uint32_t id, const char *pa
 	return fail(ENOENT, "%s: not a name of shared object %u", path, id);
 }
 
+const struct sysvshm *shmem_sysv(const struct shmem_restore *shmem, uint64_t shmid)
+{
+	const struct object *object = hash_get(&shmem->by_id, OBJECT_SYSV, shmid);
+
+	if (!object)
+		pr_err("System V segment %llu is in no image", (unsigned long long)shmid);
+	return object ? &object->sysv : NULL;
+}
+
 int shmem_settle(struct shmem_restore *shmem)
 {
 	int err = 0;
@@ -404,6 +411,8 @@ int shmem_settle(struct shmem_restore *shmem)
 			continue;
 		if (object->seal_later)
 			err = add_seals(object->fd, object->memfd);
+		if (object->kind == OBJECT_SYSV)
+			sysvshm_detach(&object->sysv);
 		if (object->kind == OBJECT_FILE)
 			err = remap_set_times(object->name_fds[0], object->file->names[0],
 					      to_timespec(object->file->atim), to_timespec(object->file->mtim));
@@ -418,6 +427,7 @@ void shmem_restore_free(struct shmem_restore *shmem)
 	for (size_t i = 0; i < shmem->objects.n; i++) {
 		struct object *object = shmem->objects.data[i];
 
+		sysvshm_detach(&object->sysv);
 		for (size_t n = 0; object->name_fds && n < object->file->n_names; n++)
 			close_fdp(&object->name_fds[n]);
 		if (object->fd >= 0)

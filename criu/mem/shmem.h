@@ -48,8 +48,9 @@ struct shmem_restore; /* objects made so far, with their descriptors */
  * shmem_make - make and fill every shared object of @model
  *
  * Anonymous: a mapping of ours, opened through map_files. Memfd: memfd_create,
- * sealed after it is filled. Deleted file: remap_make_unnamed(). Their ids: vma.shmid of
- * VMA_ANON_SHARED mappings, memfd inode_id, remap_id of SHMEM remaps.
+ * sealed after it is filled. Deleted file: remap_make_unnamed(). System V segment: sysvshm_make(). Their
+ * ids: vma.shmid of VMA_ANON_SHARED mappings, memfd inode_id, remap_id of SHMEM remaps. Nothing is made if a segment
+ * can't be.
  */
 int must_check shmem_make(const struct model *model, const struct image_dir *dir, const struct options *options,
 			  struct guard *guard, struct shmem_restore **ret);
@@ -63,9 +64,12 @@ int must_check shmem_memfd_fd(const struct shmem_restore *shmem, uint64_t inode_
 /** shmem_file_fd - deleted shared file @id under the name @path (O_PATH, to be reopened likewise); borrowed. */
 int must_check shmem_file_fd(const struct shmem_restore *shmem, uint32_t id, const char *path);
 
+/** shmem_sysv - the System V segment @shmid, to be attached by its id; borrowed; NULL, logged, if there is none. */
+const struct sysvshm *shmem_sysv(const struct shmem_restore *shmem, uint64_t shmid);
+
 /**
- * shmem_settle - once every holder is attached: seals that would have forbidden attaching, and the
- * times of files, which later opens and writes would have moved.
+ * shmem_settle - once every holder is attached: seals that would have forbidden attaching, the
+ * times of files, which later opens and writes would have moved, and our own attachments of segments.
  */
 int must_check shmem_settle(struct shmem_restore *shmem);
 

@@ -1,0 +1,292 @@
+/*
+ * What the kernel keeps of a segment: id, key, creator, owner, mode, size, whether it is locked or to be removed
+ * with its last attachment, the pids of its maker and of who attached or detached it last, and three times.
+ * pids and times can't be set. The id can be chosen through /proc/sys/kernel/shm_next_id.
+ *
+ * A segment marked for removal is marked again as soon as we have attached it ourselves: from
+ * then on it can't outlive us and the tasks. The others are the guard's business until the restore has succeeded.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kernel/proc.h"
+#include "mem/sysvshm.h"
+#include "util/log.h"
+
+#define NEXT_ID "/proc/sys/kernel/shm_next_id"
+
+/* --- what is there ------------------------------------------------------------------ */
+
+enum found {
+	FOUND_NOTHING, /* the id is free */
+	FOUND_SAME,
+	FOUND_OTHER,
+};
+
+static bool is_same(const SysvShmEntry *entry, const struct shmid_ds *ds)
+{
+	const IpcDescEntry *desc = entry->shm->desc;
+	char boot_id[PROC_BOOT_ID_BYTES];
+
+	return entry->boot_id && proc_read_boot_id(boot_id) && !strcmp(entry->boot_id, boot_id) &&
+	       (uint32_t)ds->shm_perm.__key == desc->key && ds->shm_perm.cuid == desc->cuid &&
+	       ds->shm_perm.cgid == desc->cgid && ds->shm_segsz == entry->shm->size && ds->shm_cpid == entry->cpid &&
+	       ds->shm_ctime == entry->ctime;
+}
+
+/* Whatever has the id, or its place in the kernel's table: *ret_id is then the id it has. */
+static enum found look_up(const SysvShmEntry *entry, int *ret_id, struct shmid_ds *ret)
+{
+	*ret_id = shmctl((int)entry->shm->desc->id, SHM_STAT_ANY, ret);
+	if (*ret_id < 0)
+		return FOUND_NOTHING;
+	return (uint32_t)*ret_id == entry->shm->desc->id && is_same(entry, ret) ? FOUND_SAME : FOUND_OTHER;
+}
+
+static bool is_to_be_removed(const SysvShmEntry *entry)
+{
+	return entry->shm->desc->mode & SHM_DEST;
+}
+
+/* ENOENT is the one answer that means that nobody has the key. */
+static int check_key(const IpcDescEntry *desc)
+{
+	int id;
+
+	if (desc->key == IPC_PRIVATE)
+		return 0;
+	id = shmget((key_t)desc->key, 0, 0);
+	if (id >= 0)
+		return fail(EEXIST,
+			    "its key %#x belongs to segment %d now; remove that one first, if nobody needs it (ipcrm "
+			    "-m %d)",
+			    desc->key, id, id);
+	return errno == ENOENT ? 0 : fail_errno("its key %#x belongs to another segment", desc->key);
+}
+
+static int check_segment(const SysvShmEntry *entry)
+{
+	const IpcDescEntry *desc = entry->shm->desc;
+	struct shmid_ds ds;
+	int id;
+
+	LOG_SCOPE("System V segment", desc->id);
+	switch (look_up(entry, &id, &ds)) {
+	case FOUND_SAME:
+		if (!ds.shm_nattch)
+			return 0;
+		return fail(EBUSY,
+			    "is attached %lu times, the last to do so was process %d: end those who use it first",
+			    (unsigned long)ds.shm_nattch, ds.shm_lpid);
+	case FOUND_OTHER:
+		if (is_to_be_removed(entry))
+			return 0;
+		return fail(EEXIST,
+			    "its place is taken by segment %d (key %#x, %zu bytes, made by process %d of user %u); "
+			    "remove that "
+			    "one first, if nobody needs it (ipcrm -m %d)",
+			    id, (uint32_t)ds.shm_perm.__key, ds.shm_segsz, ds.shm_cpid, ds.shm_perm.cuid, id);
+	case FOUND_NOTHING:
+		break;
+	}
+	return check_key(desc);
+}
+
+int sysvshm_check(const struct model *model)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < model->sysv_shms.n && !err; i++)
+		err = check_segment(model->sysv_shms.data[i]);
+	return err;
+}
+
+/* --- a new one ------------------------------------------------------------------------ */
+
+static int write_next_id(int id)
+{
+	auto_fd int fd = open(NEXT_ID, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 || dprintf(fd, "%d", id) < 0 ? -errno : 0;
+}
+
+/*
+ * Whoever calls shmget(2) is the creator for ever. The system calls change this thread alone, and the kernel makes a
+ * process that changed its user unreadable for others of that user: that must not be inherited by the tasks.
+ */
+static int get_as_creator(key_t key, const SysvShmEntry *entry)
+{
+	const IpcDescEntry *desc = entry->shm->desc;
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	int dumpable = prctl(PR_GET_DUMPABLE), id, err;
+	bool other = uid != desc->cuid || gid != desc->cgid;
+
+	if (other && (syscall(SYS_setresgid, -1, desc->cgid, -1) || syscall(SYS_setresuid, -1, desc->cuid, -1)))
+		pr_warn("its creator was %u:%u; it is made by %u:%u: %m", desc->cuid, desc->cgid, uid, gid);
+	id = shmget(key, entry->shm->size, IPC_CREAT | IPC_EXCL | (int)(desc->mode & 0777));
+	err = id < 0 ? -errno : 0;
+	if (other && (syscall(SYS_setresuid, -1, uid, -1) || syscall(SYS_setresgid, -1, gid, -1)))
+		return fail_errno("become user %u:%u again", uid, gid);
+	if (other && dumpable == 1 && prctl(PR_SET_DUMPABLE, 1))
+		return fail_errno("become readable again");
+	return err ?: id;
+}
+
+/* The key shows in /proc/PID/maps for ever, even after the segment has lost it. */
+static int create(const SysvShmEntry *entry)
+{
+	bool remove = is_to_be_removed(entry);
+	int id = get_as_creator((key_t)(remove ? entry->made_key : entry->shm->desc->key), entry);
+
+	if (id == -EEXIST && remove)
+		id = get_as_creator(IPC_PRIVATE, entry);
+	return id < 0 ? fail(-id, "make a segment of %llu bytes", (unsigned long long)entry->shm->size) : id;
+}
+
+static int check_id(const SysvShmEntry *entry, int id, int next_id_err)
+{
+	if ((uint32_t)id == entry->shm->desc->id)
+		return 0;
+	if (is_to_be_removed(entry)) {
+		pr_warn("its id is %d now; it is marked for removal, so that only those who have it attached will need "
+			"it",
+			id);
+		return 0;
+	}
+	if (next_id_err)
+		return fail(-next_id_err, "cannot choose its id through " NEXT_ID " (needs CAP_CHECKPOINT_RESTORE)");
+	return fail(EEXIST, "its id was taken by another process just now");
+}
+
+static int set_owner(const SysvShmEntry *entry, int id)
+{
+	const IpcDescEntry *desc = entry->shm->desc;
+	struct shmid_ds ds;
+
+	if (shmctl(id, IPC_STAT, &ds))
+		return fail_errno("read its owner");
+	if (ds.shm_perm.uid == desc->uid && ds.shm_perm.gid == desc->gid)
+		return 0;
+	ds.shm_perm.uid = desc->uid;
+	ds.shm_perm.gid = desc->gid;
+	return shmctl(id, IPC_SET, &ds) ? fail_errno("set its owner %u:%u", desc->uid, desc->gid) : 0;
+}
+
+static int attach_own(struct sysvshm *segment)
+{
+	void *own = shmat(segment->id, NULL, 0);
+
+	if (own == (void *)-1)
+		return fail_errno("attach it");
+	segment->own = own;
+	return 0;
+}
+
+static int make(struct sysvshm *segment, struct guard *guard)
+{
+	const SysvShmEntry *entry = segment->entry;
+	int err, next_id_err, slot = guard_segment_add(guard);
+
+	if (slot < 0)
+		return slot;
+	next_id_err = write_next_id((int)entry->shm->desc->id);
+	segment->id = create(entry);
+	if (segment->id < 0) {
+		if (!next_id_err && write_next_id(-1))
+			pr_warn("the next segment that anybody makes will have id %u", entry->shm->desc->id);
+		return segment->id;
+	}
+	guard_segment_made(guard, slot, segment->id);
+	err = check_id(entry, segment->id, next_id_err) ?: set_owner(entry, segment->id) ?: attach_own(segment);
+	if (err) {
+		shmctl(segment->id, IPC_RMID, NULL);
+		return err;
+	}
+	if (!is_to_be_removed(entry))
+		return 0;
+	if (shmctl(segment->id, IPC_RMID, NULL))
+		return fail_errno("mark it for removal");
+	guard_name_drop(guard, slot);
+	return 0;
+}
+
+/* --- the one there was ------------------------------------------------------------------ */
+
+/*
+ * The tasks have the memory they had at the dump, so the segment must have it too: it may have changed since, if the
+ * job went on then or was restored before. Nobody has it attached now.
+ */
+static int find_again(struct sysvshm *segment, const struct model *model, const struct shmid_ds *ds)
+{
+	int err;
+
+	segment->id = (int)segment->entry->shm->desc->id;
+	if (ds->shm_lpid && !model_task(model, (uint32_t)ds->shm_lpid))
+		pr_warn("process %d, which is none of the tree's, had it attached since the dump; what it wrote is "
+			"replaced by the content of the dump",
+			ds->shm_lpid);
+	err = attach_own(segment);
+	if (!err && madvise(segment->own, segment->bytes, MADV_REMOVE))
+		err = fail_errno("empty it");
+	return err;
+}
+
+/* ------------------------------------------------------------------------------------------ */
+
+/* The size is in bytes, but what lies behind it in the last page is memory like the rest. */
+static int fill_tail(const struct sysvshm *segment, const struct shmem_content *content)
+{
+	const struct pagemap *pages = &content->pagemap;
+	uint64_t size = segment->entry->shm->size, last = segment->bytes - PAGE_BYTES;
+	size_t tail = segment->bytes - size;
+
+	for (size_t i = 0; tail && i < pages->n_ranges; i++) {
+		const struct page_range *range = &pages->ranges[i];
+		uint64_t at = range->file_offset + (last - range->vaddr) + (PAGE_BYTES - tail);
+
+		if (last < range->vaddr || last - range->vaddr >= range->nr_pages * PAGE_BYTES)
+			continue;
+		if (pread(pages->pages_fd, (char *)segment->own + size, tail, (off_t)at) != (ssize_t)tail)
+			return fail_errno("read the end of the last page");
+	}
+	return 0;
+}
+
+static int fill(const struct sysvshm *segment, struct shmem_content *content)
+{
+	auto_fd int fd = shmem_open_mapping(segment->own, segment->bytes);
+
+	if (fd < 0)
+		return fd;
+	content->size = segment->entry->shm->size;
+	return shmem_fill(fd, content) ?: fill_tail(segment, content);
+}
+
+int sysvshm_make(struct sysvshm *ret, const struct model *model, struct shmem_content *content, struct guard *guard)
+{
+	const IpcDescEntry *desc = ret->entry->shm->desc;
+	struct shmid_ds ds;
+	int id, err;
+
+	LOG_SCOPE("System V segment", desc->id);
+	ret->bytes = round_up_pages(ret->entry->shm->size);
+	err = look_up(ret->entry, &id, &ds) == FOUND_SAME ? find_again(ret, model, &ds) : make(ret, guard);
+	if (!err)
+		err = fill(ret, content);
+	if (!err && desc->mode & SHM_LOCKED && shmctl(ret->id, SHM_LOCK, NULL))
+		err = fail_errno("lock it in memory");
+	return err;
+}
+
+void sysvshm_detach(struct sysvshm *segment)
+{
+	if (segment->own)
+		shmdt(segment->own);
+	segment->own = NULL;
+}
