@@ -99,7 +99,7 @@ static bool refuse_pathless(struct files_dump *ctx, const struct reg_source *sou
 			return true;
 		}
 	}
-	if (source->inode->kind == INODE_ANON_SHARED ||
+	if (source->inode->kind == INODE_ANON_SHARED || source->inode->kind == INODE_SYSV ||
 	    (source->inode->kind == INODE_OTHER && S_ISREG(source->st->st_mode))) {
 		refuse(ctx->refusals,
 		       "%s: memory of the kernel's that has no path: not supported; close it before the dump",

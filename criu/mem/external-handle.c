@@ -83,15 +83,9 @@ int handle_open(int anchor, const struct inode_handle *handle)
 
 const char *boot_id(void)
 {
-	static char id[64];
-	auto_fd int fd = -1;
-	ssize_t n;
+	static char id[PROC_BOOT_ID_BYTES];
 
-	if (id[0])
-		return id;
-	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, id, sizeof(id) - 1);
-	id[n < 0 ? 0 : n] = '\0';
-	id[strcspn(id, "\n")] = '\0';
+	if (!id[0] && !proc_read_boot_id(id))
+		id[0] = '\0';
 	return id;
 }

@@ -18,6 +18,8 @@ static const char *kind_name(const struct inode *inode)
 		return "anonymous shared memory";
 	case INODE_MEMFD:
 		return "memfd";
+	case INODE_SYSV:
+		return "System V segment";
 	default:
 		return "deleted file";
 	}
@@ -93,6 +95,15 @@ static void judge_outsiders(struct inode *inode, const struct options *options, 
 	long long size = inode->st.st_size;
 	bool mapped, shared = is_shared_with_outsiders(inode, &mapped);
 
+	/* Its id could be only one of two's, and mappings that are not attachments would not keep it alive. */
+	if (inode->kind == INODE_SYSV) {
+		refuse(refusals,
+		       "%s %s (%lld bytes), %s, is shared with processes outside the tree: %s. Dump them as well (a "
+		       "common "
+		       "ancestor as --tree), or end them first",
+		       kind_name(inode), inode->name, size, inside, list);
+		return;
+	}
 	if (shared && options->external_holders == EXTERNAL_ATTACH && S_ISREG(inode->st.st_mode)) {
 		pr_info("%s %s (%lld bytes) stays with those outside the tree who hold it: %s", kind_name(inode),
 			inode->name, size, list);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/sysmacros.h>
 
 #include "kernel/proc.h"
@@ -13,10 +14,9 @@
 #include "mem/carried.h"
 #include "mem/external.h"
 #include "mem/shmem.h"
+#include "mem/sysvshm.h"
 #include "mem/xattrs.h"
 #include "util/log.h"
-
-#define FH_WORDS 16 /* as many as mainline's entries have */
 
 struct object_dump {
 	const struct inode *inode;
@@ -25,6 +25,19 @@ struct object_dump {
 	char *chunk; /* PAGE_BUFFER_BYTES, for chunks with zero pages in them */
 	struct shmem_dump_stats *stats;
 };
+
+/* Behind the end of a file, within its last page, is memory that only a mapping shows. Nobody uses a file so. */
+static int read_tail(struct object_dump *dump, char *buf, uint64_t size)
+{
+	size_t before = size % PAGE_BYTES;
+	char *page = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, dump->fd, (off_t)(size - before));
+
+	if (page == MAP_FAILED)
+		return fail_errno("%s: map the last page", dump->inode->name);
+	memcpy(buf, page + before, PAGE_BYTES - before);
+	munmap(page, PAGE_BYTES);
+	return 0;
+}
 
 static int read_chunk(struct object_dump *dump, char *buf, size_t bytes, uint64_t offset)
 {
@@ -43,6 +56,8 @@ static int read_chunk(struct object_dump *dump, char *buf, size_t bytes, uint64_
 		done += n;
 	}
 	memset(buf + bytes, 0, round_up_pages(bytes) - bytes);
+	if (dump->inode->kind == INODE_SYSV && bytes % PAGE_BYTES)
+		return read_tail(dump, buf + bytes, offset + bytes);
 	return 0;
 }
 
@@ -319,6 +334,8 @@ static int dump_object(struct inode *inode, struct model *model, struct page_pip
 		err = add_memfd(inode, fd, model);
 	if (!err && inode->kind == INODE_FILE)
 		err = inode->carried_names.n ? add_carried_file(inode, fd, model) : add_shmem_file(inode, fd, model);
+	if (!err && inode->kind == INODE_SYSV)
+		err = sysvshm_dump(inode, model);
 	return err;
 }
 

@@ -6,6 +6,7 @@
 
 #include "mem/external.h"
 #include "mem/shmem.h"
+#include "mem/sysvshm.h"
 #include "util/log.h"
 
 bool shmem_is_object(const struct inode *inode)
@@ -13,6 +14,7 @@ bool shmem_is_object(const struct inode *inode)
 	switch (inode->kind) {
 	case INODE_ANON_SHARED:
 	case INODE_MEMFD:
+	case INODE_SYSV:
 		return true;
 	case INODE_FILE:
 		return inode->unlinked && (inode->mapped_shared || inode->attached) && S_ISREG(inode->st.st_mode);
@@ -39,9 +41,6 @@ static void refuse_kind(const struct inode *inode, struct refusals *refusals)
 {
 	auto_free char *where = first_holder(inode);
 
-	if (inode->kind == INODE_SYSV)
-		refuse(refusals, "%s (%lld bytes), %s: System V shared memory is not supported by this version",
-		       inode->name, (long long)inode->st.st_size, where);
 	if (inode->kind == INODE_HUGETLB)
 		refuse(refusals, "%s (%lld bytes), %s: huge page memory is not supported by this version", inode->name,
 		       (long long)inode->st.st_size, where);
@@ -64,11 +63,19 @@ int shmem_plan(struct inodes *inodes, const struct remote_tree *tree, const stru
 	       struct refusals *refusals)
 {
 	bool any = false;
+	int err;
 
 	for (size_t i = 0; i < inodes->all.n; i++) {
 		refuse_kind(inodes->all.data[i], refusals);
 		refuse_dax(inodes->all.data[i], refusals);
 		any |= inodes->all.data[i]->unlinked;
 	}
-	return any ? external_plan(inodes, tree, options, refusals) : 0;
+	err = any ? external_plan(inodes, tree, options, refusals) : 0;
+	for (size_t i = 0; !err && i < inodes->all.n; i++) {
+		const struct inode *inode = inodes->all.data[i];
+
+		if (inode->kind == INODE_SYSV && !inode->outsiders.n)
+			sysvshm_plan(inode, refusals);
+	}
+	return err;
 }

@@ -21,6 +21,17 @@
 #define SHM_LOCKED 02000
 #endif
 
+/* --- dump ------------------------------------------------------------------ */
+
+/**
+ * sysvshm_plan - refuse a segment that we can't describe, or that is attached more often than the tree accounts for
+ * @inode: of kind INODE_SYSV, mapped; no holder outside the tree was found for it
+ */
+void sysvshm_plan(const struct inode *inode, struct refusals *refusals);
+
+/** sysvshm_dump - its entry, into @model; logged -errno. */
+int must_check sysvshm_dump(const struct inode *inode, struct model *model);
+
 /* --- restore --------------------------------------------------------------- */
 
 struct sysvshm {

@@ -214,6 +214,8 @@ static int set_inode(struct collect *collect, const struct proc_map *map, struct
 	case INODE_SYSV:
 		entry->status |= VMA_ANON_SHARED | VMA_AREA_SYSVIPC;
 		entry->shmid = vma->inode->id;
+		entry->has_fdflags = true;
+		entry->fdflags = vma->may_write ? O_RDWR : O_RDONLY;
 		break;
 	case INODE_MEMFD:
 		entry->status |= VMA_AREA_MEMFD | (map->shared ? VMA_FILE_SHARED : VMA_FILE_PRIVATE);
