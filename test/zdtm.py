@@ -818,6 +818,7 @@ class Test:
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWPID = 0x20000000
+CLONE_NEWIPC = 0x08000000
 MS_REC_PRIVATE = 0x4000 | 0x40000
 MS_PROC = 0x2 | 0x4 | 0x8
 PR_SET_PDEATHSIG = 1
@@ -853,7 +854,7 @@ def in_namespaces(work):
         return pid
     try:
         libc_call('prctl', PR_SET_PDEATHSIG, signal.SIGKILL)
-        libc_call('unshare', CLONE_NEWPID | CLONE_NEWNS)
+        libc_call('unshare', CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC)
         init = os.fork()
         if not init:
             run_init(work)

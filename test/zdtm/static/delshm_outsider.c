@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -33,6 +34,16 @@ static int map_memory(void)
 		return pr_perror("mmap");
 	if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, map, SIZE, "shared with an outsider"))
 		test_msg("memory keeps its own name: %m\n");
+	return 0;
+}
+#elif defined(OUTSIDER_SYSV)
+static int map_memory(void)
+{
+	int id = shmget(IPC_PRIVATE, SIZE, IPC_CREAT | 0600);
+
+	map = id < 0 ? (char *)-1 : shmat(id, NULL, 0);
+	if (map == (char *)-1 || shmctl(id, IPC_RMID, NULL))
+		return pr_perror("shmat");
 	return 0;
 }
 #else

@@ -1,0 +1,2 @@
+#define OUTSIDER_SYSV
+#include "delshm_outsider.c"
