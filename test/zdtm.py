@@ -532,7 +532,9 @@ class Test:
     def hook(self, *args):
         if os.path.exists(self.path + '.hook'):
             env = dict(self.env, ZDTM_TEST_PID=str(self.pid))
-            if '--post-restore' in args:
+            if self.criu:
+                env['ZDTM_CRIU'] = self.criu.bin
+            if '--pre-restore' in args or '--post-restore' in args:
                 env['ZDTM_IMG_DIR'] = os.path.abspath(os.path.dirname(self.criu.dir))
             if subprocess.call([self.path + '.hook', *args], env=env, cwd=HERE, stdin=subprocess.DEVNULL):
                 raise Failed(f'{self.short}.hook {" ".join(args)} failed')
