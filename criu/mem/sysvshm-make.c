@@ -31,12 +31,14 @@ enum found {
 static bool is_same(const SysvShmEntry *entry, const struct shmid_ds *ds)
 {
 	const IpcDescEntry *desc = entry->shm->desc;
+	const struct ipc_perm *perm = &ds->shm_perm;
 	char boot_id[PROC_BOOT_ID_BYTES];
 
-	return entry->boot_id && proc_read_boot_id(boot_id) && !strcmp(entry->boot_id, boot_id) &&
-	       (uint32_t)ds->shm_perm.__key == desc->key && ds->shm_perm.cuid == desc->cuid &&
-	       ds->shm_perm.cgid == desc->cgid && ds->shm_segsz == entry->shm->size && ds->shm_cpid == entry->cpid &&
-	       ds->shm_ctime == entry->ctime;
+	if (!entry->boot_id || !proc_read_boot_id(boot_id) || strcmp(entry->boot_id, boot_id))
+		return false;
+	return (uint32_t)perm->__key == desc->key && perm->cuid == desc->cuid && perm->cgid == desc->cgid &&
+	       !((perm->mode ^ desc->mode) & SHM_DEST) && ds->shm_segsz == entry->shm->size &&
+	       ds->shm_cpid == entry->cpid && ds->shm_ctime == entry->ctime;
 }
 
 /* Whatever has the id, or its place in the kernel's table: *ret_id is then the id it has. */
