@@ -3,11 +3,12 @@
     roundtrip.py [IMAGE_DIR...]
 
 Without arguments it dumps a few programs of its own.  Pages files have no structure
-and are left out.  Two things are ours alone, so crit can't know them; they are read
+and are left out.  Three things are ours alone, so crit can't know them; they are read
 by the small parser here instead:
 
   - remap-fpath.img: entries of type SHMEM (3); crit's enumeration ends at 2
   - shmem-file-*.img: a kind of its own
+  - sysv-shm.img: another, with mainline's ipc_shm_entry inside
 
 Debian's crit is older than the format we write.  It silently drops fields that came
 later; those, listed in NEWER, must be the only difference.
@@ -37,6 +38,7 @@ NEWER = {
     "PAGEMAP": {(5,): "nr_pages"},
     "MEMFD_INODE": {(9,): "mode"},
 }
+SYSV = "sysv-shm.img"
 REMAP_TYPE = 3  # field of remap_file_path_entry
 
 
@@ -211,7 +213,37 @@ def check_shmem_file(path):
     return f"{names[0]}, {found[5][0][1]} bytes"
 
 
+def check_segment(message):
+    """The object's number, and a note: field numbers are those of sysv_shm_entry, ipc_shm_entry and ipc_desc_entry."""
+    if message != b"".join(encode_field(*field) for field in fields(message)):
+        raise Failure("not in the shortest form")
+    found = {number: value for number, _, value in fields(message)}
+    shm = {number: value for number, _, value in fields(found[1])}
+    desc = {number: value for number, _, value in fields(shm[1])}
+    if set(desc) != set(range(1, 8)) or not shm[2] or shm[3] != 1 or not {2, 3, 4, 5, 6} <= set(found):
+        raise Failure(f"fields {sorted(found)}, {sorted(shm)}, {sorted(desc)}")
+    return found[2], f"segment {desc[7]}, {shm[2]} bytes, mode {desc[6]:o}"
+
+
+def check_segments(images, tally, label):
+    path = f"{images}/{SYSV}"
+    if not os.path.exists(path):
+        return
+    try:
+        data = read_bytes(path)
+        if struct.unpack_from("<I", data)[0] != COMMON_MAGIC:
+            raise Failure("wrong magic")
+        for message in entries(data):
+            number, note = check_segment(message)
+            if not os.path.exists(f"{images}/pagemap-shmem-{number}.img"):
+                raise Failure(f"no pagemap of number {number}")
+            tally.ok(f"{label}/{SYSV}", note)
+    except (Failure, struct.error, KeyError) as e:
+        tally.fail(f"{label}/{SYSV}", f"{type(e).__name__}: {e}")
+
+
 def check_own_formats(images, tally, label):
+    check_segments(images, tally, label)
     named = shmem_remaps(images)
     there = {int(m[1]) for m in map(re.compile(r"shmem-file-(\d+)\.img$").match, os.listdir(images)) if m}
     if named != there:
@@ -230,7 +262,7 @@ def check_own_formats(images, tally, label):
 # --- directories ---------------------------------------------------------------------------
 
 def is_image(name):
-    if name.startswith(("pages-", "shmem-file-")):
+    if name.startswith(("pages-", "shmem-file-")) or name == SYSV:
         return False
     return name.endswith(".img") or name in ("stats-dump", "stats-restore")
 

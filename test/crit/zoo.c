@@ -15,6 +15,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -81,6 +82,11 @@ static void make_memory(void)
 	CHECK(mem = mmap(NULL, 300000, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
 	strcpy(mem + 100000, "shared and deleted");
 	CHECK(unlink("/dev/shm/zoo-shared"));
+
+	CHECK(fd = shmget(IPC_PRIVATE, 10000, IPC_CREAT | 0600));
+	CHECK(mem = shmat(fd, NULL, 0));
+	strcpy(mem + 5000, "attached");
+	CHECK(shmctl(fd, IPC_RMID, NULL));
 
 	CHECK(mem = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	memset(mem, 1, 65536);
