@@ -439,6 +439,8 @@ class RestoreCampaign(Campaign):
         self.dir = self.images()
         box.dump(self.target.root, self.dir)
         box.gone(self.target.pids)
+        # the segment that outlived its job: each restore has to make it again
+        box.remove_segments()
         self.shm_before = box.shm_state()
         self.names_before = self.names()
 
@@ -456,7 +458,10 @@ class RestoreCampaign(Campaign):
         self.target.clean()
         if self.names() != self.names_before:
             raise Failure(f"files left: {self.names()}, before: {self.names_before}")
+        if list(box.segments().values()) != 2 * [len(self.target.pids)]:
+            raise Failure(f"segments and their attachments: {box.segments()}")
         box.kill_all(self.target.pids)
+        box.remove_segments()
 
     def one(self, _number):
         victims = self.choose_victims()
@@ -477,6 +482,7 @@ class RestoreCampaign(Campaign):
 
     def memory_free(self):
         wait_for(lambda: box.shm_state() == self.shm_before, 5, "the shared memory to be freed")
+        wait_for(lambda: not box.segments(), 5, "the segments to be removed")
         return True
 
     def complete_job(self):

@@ -35,6 +35,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/rseq.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
@@ -556,6 +557,7 @@ struct pair {
 };
 
 static struct pair *pair;
+static volatile uint32_t *segments[2]; /* System V: one goes with the pair, one stays */
 
 static void pair_child(struct slot *slot, uint32_t me)
 {
@@ -573,6 +575,10 @@ static void pair_child(struct slot *slot, uint32_t me)
 		for (size_t i = 0; i < nr; i++) {
 			expect(slot, "shared word", pair->data[i], turn * (i + 1));
 			pair->data[i] = (uint64_t)(turn + 1) * (i + 1);
+		}
+		for (int i = 0; i < 2; i++) {
+			expect(slot, "turn in a segment", *segments[i], turn);
+			*segments[i] = turn + 1;
 		}
 		pair->turn = turn + 1;
 		syscall(SYS_futex, &pair->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
@@ -594,6 +600,17 @@ static void make_pair(const char *dir)
 	if (pair == MAP_FAILED)
 		die("mmap");
 	close(fd);
+}
+
+static void make_segments(void)
+{
+	for (int i = 0; i < 2; i++) {
+		int id = shmget(IPC_PRIVATE, 65536, IPC_CREAT | 0600);
+
+		segments[i] = id < 0 ? (void *)-1 : shmat(id, NULL, 0);
+		if (segments[i] == (void *)-1 || (i == 0 && shmctl(id, IPC_RMID, NULL)))
+			die("segment");
+	}
 }
 
 static bool is_left_out(const char *name)
@@ -712,6 +729,7 @@ int main(int argc, char **argv)
 	left_out = argv + 3;
 	map_stats(argv[1]);
 	make_pair(argv[2]);
+	make_segments();
 	if (pipe2(fed_thread, O_CLOEXEC) || pipe2(fed_strict, O_CLOEXEC) || pipe2(idle, O_CLOEXEC))
 		die("pipe");
 	sigemptyset(&blocked);

@@ -1,6 +1,6 @@
 """What every driver of real programs needs: a private place to run, criu, and a count.
 
-The place ("box") is a pid and mount namespace of its own with a reaping init and
+The place ("box") is a pid, mount and IPC namespace of its own with a reaping init and
 an empty tmpfs on /dev/shm.  Restore needs the old process numbers free, and
 "nothing was left behind" can only be said of a /dev/shm that nobody else uses.
 When the box ends, the kernel kills whatever is still in it.
@@ -56,7 +56,7 @@ def enter():
     if os.environ.get("TEST_IN_BOX") == str(os.getppid()) == "1":
         return
     sys.stdout.flush()
-    os.execvp("unshare", ["unshare", "-pfm", "--mount-proc", "--propagation", "private", "--kill-child",
+    os.execvp("unshare", ["unshare", "-pfmi", "--mount-proc", "--propagation", "private", "--kill-child",
                           sys.executable, os.path.abspath(__file__), "--init", *sys.argv])
 
 
@@ -245,6 +245,17 @@ def shm_state():
     """Names in the box's /dev/shm, and bytes it holds, unnamed ones included."""
     fs = os.statvfs(SHM)
     return sorted(os.listdir(SHM)), (fs.f_blocks - fs.f_bfree) * fs.f_frsize
+
+
+def segments():
+    """{id: attachments} of the box's System V segments."""
+    rows = [line.split() for line in read("/proc/sysvipc/shm").splitlines()[1:]]
+    return {int(row[1]): int(row[6]) for row in rows}
+
+
+def remove_segments():
+    for segment in segments():
+        subprocess.run(["ipcrm", "-m", str(segment)], check=True)
 
 
 if __name__ == "__main__" and sys.argv[1:2] == ["--init"]:
