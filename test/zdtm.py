@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Run the zdtm tests: start a test, dump it, restore it, ask it whether it noticed.
 
-Every test runs in pid and mount namespaces of its own, so that the pids it had
+Every test runs in pid, mount and IPC namespaces of its own, so that the pids it had
 are free at restore and nothing survives it. See zdtm/README.md.
 """
 
@@ -643,6 +643,12 @@ class Test:
                 raise Failed(f'{when}: left behind: {" ".join(found)}')
             time.sleep(0.1)
 
+    def check_segments(self):
+        """The test has removed its own, and the namespace has no others."""
+        found = read_text('/proc/sysvipc/shm').splitlines()[1:]
+        if found:
+            raise Failed('System V segments left behind:\n    ' + '\n    '.join(found))
+
     def check_strangers(self, before, when):
         """Nothing but the tree may have been started by criu and live on."""
         deadline = time.monotonic() + 3
@@ -766,6 +772,7 @@ class Test:
         else:
             self.idle()
         self.finish()
+        self.check_segments()
         self.hook('--clean')
 
     def report_failure(self, reason):

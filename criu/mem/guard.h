@@ -1,9 +1,9 @@
 /*
  * The guard: a child of ours that outlives us when we are killed, and then
- * takes away what must not stay. It knows the temporary names that exist at
- * the moment and, once a dump has decided to commit, which processes have to
- * die and how the commit is finished; while a restore lets go of its tasks,
- * which of them have to die should it not get to the end.
+ * takes away what must not stay. It knows the temporary names and the System V
+ * segments that exist at the moment and, once a dump has decided to commit,
+ * which processes have to die and how the commit is finished; while a restore
+ * lets go of its tasks, which of them have to die should it not get to the end.
  *
  * All functions accept a NULL guard and then do nothing (tests, tools).
  */
