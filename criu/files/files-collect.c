@@ -69,7 +69,7 @@ static int plan_desc(struct files_dump *ctx, struct file_desc *desc)
 	size_t refused = ctx->refusals->n;
 	int ret;
 
-	if (desc->info.n_locks)
+	if (desc->info.locks.n)
 		refuse(ctx->refusals,
 		       "%s: a file lock is held on it; this version does not save file locks (--file-locks)",
 		       desc->link);

@@ -192,7 +192,7 @@ static void probe_fdinfo(struct kernel_features *ret)
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) || proc_read_fdinfo(getpid(), fd, &info))
 		return;
 	ret->mnt_id = info.mnt_id >= 0;
-	ret->fdinfo_lock = info.n_locks == 1;
+	ret->fdinfo_lock = info.locks.n == 1;
 	proc_fdinfo_free(&info);
 }
 

@@ -1,5 +1,6 @@
 /* /proc/PID/fdinfo/FD and /proc/PID/timers. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,6 +9,96 @@
 #include "kernel/proc-scan.h"
 #include "kernel/proc.h"
 #include "util/log.h"
+
+/* --- file locks ------------------------------------------------------------------- */
+
+struct lock_word {
+	const char *word;
+	int value;
+};
+
+static const struct lock_word lock_kinds[] = {
+	{ "POSIX", PROC_LOCK_POSIX }, { "FLOCK", PROC_LOCK_FLOCK }, { "OFDLCK", PROC_LOCK_OFD },
+	{ "LEASE", PROC_LOCK_LEASE }, { NULL, PROC_LOCK_OTHER },
+};
+
+static const struct lock_word lock_types[] = {
+	{ "READ", F_RDLCK },
+	{ "WRITE", F_WRLCK },
+	{ "UNLCK", F_UNLCK },
+	{ NULL, -1 },
+};
+
+enum lock_mode { MODE_PLAIN, MODE_BREAKING, MODE_OTHER };
+
+static const struct lock_word lock_modes[] = {
+	{ "ADVISORY", MODE_PLAIN },
+	{ "ACTIVE", MODE_PLAIN },
+	{ "BREAKING", MODE_BREAKING },
+	{ NULL, MODE_OTHER },
+};
+
+/* One word and the blanks behind it; what is in no row has the value of the last one. */
+static const char *scan_lock_word(const char *p, const struct lock_word *row, int *ret)
+{
+	size_t bytes = p ? strcspn(p, " \t\n") : 0;
+
+	if (!bytes)
+		return NULL;
+	while (row->word && (strlen(row->word) != bytes || strncmp(p, row->word, bytes)))
+		row++;
+	*ret = row->value;
+	return skip_blanks(p + bytes);
+}
+
+/* "00:13:11691" or "<none>:0": other numbers than fstat(2) shows, of no use. */
+static const char *skip_lock_inode(const char *p)
+{
+	size_t bytes = p ? strcspn(p, " \t\n") : 0;
+
+	return bytes ? skip_blanks(p + bytes) : NULL;
+}
+
+/* "0 EOF", "100 199" */
+static const char *scan_lock_range(const char *p, struct proc_lock *lock)
+{
+	p = scan_char(scan_number(p, 10, &lock->start), ' ');
+	lock->end = INT64_MAX;
+	if (p && !strncmp(p, "EOF", 3))
+		p += 3;
+	else
+		p = scan_number(p, 10, &lock->end);
+	return p && lock->start <= lock->end && lock->end <= INT64_MAX ? p : NULL;
+}
+
+static const char *scan_lock(const char *p, struct proc_lock *lock)
+{
+	uint64_t id;
+	int kind, mode;
+
+	p = scan_char(scan_char(scan_number(p, 10, &id), ':'), ' ');
+	p = scan_lock_word(scan_lock_word(p, lock_kinds, &kind), lock_modes, &mode);
+	p = scan_int(scan_lock_word(p, lock_types, &lock->type), &lock->pid);
+	p = scan_lock_range(skip_lock_inode(scan_char(p, ' ')), lock);
+	if (!p)
+		return NULL;
+	lock->kind = lock->type < 0 || mode == MODE_OTHER ? PROC_LOCK_OTHER : (enum proc_lock_kind)kind;
+	lock->breaking = mode == MODE_BREAKING;
+	return p;
+}
+
+int proc_parse_lock(const char *text, struct proc_lock *ret)
+{
+	struct proc_lock lock = { 0 };
+	const char *end = scan_lock(text, &lock);
+
+	if (!end || (*end && *end != '\n'))
+		return fail(EINVAL, "malformed file lock: %.80s", text);
+	*ret = lock;
+	return 0;
+}
+
+/* --- descriptors ------------------------------------------------------------------ */
 
 /* Which of the common lines have been seen; kinds may repeat their keys later. */
 struct fdinfo_scan {
@@ -38,24 +129,34 @@ static int scan_fdinfo_line(const char *p, struct fdinfo_scan *seen, struct proc
 		seen->ino = true;
 		return scan_number(value, 10, &info->ino) ? 0 : -EINVAL;
 	}
-	if (scan_key(p, "lock"))
-		info->n_locks++;
+	value = scan_key(p, "lock");
+	return value ? proc_parse_lock(value, VEC_ADD(&info->locks)) : 0;
+}
+
+static int scan_fdinfo(const char *text, struct proc_fdinfo *info)
+{
+	struct fdinfo_scan seen = { 0 };
+	const char *next;
+
+	for (const char *p = text; *p; p = next) {
+		next = next_line(p);
+		if (!next || scan_fdinfo_line(p, &seen, info))
+			return fail(EINVAL, "malformed fdinfo at: %.80s", p);
+	}
+	if (!seen.pos || !seen.flags)
+		return fail(EINVAL, "fdinfo lacks pos or flags: %.80s", text);
 	return 0;
 }
 
 int proc_parse_fdinfo(const char *text, struct proc_fdinfo *ret)
 {
 	struct proc_fdinfo info = { .mnt_id = -1 };
-	struct fdinfo_scan seen = { 0 };
-	const char *next;
+	int err = scan_fdinfo(text, &info);
 
-	for (const char *p = text; *p; p = next) {
-		next = next_line(p);
-		if (!next || scan_fdinfo_line(p, &seen, &info))
-			return fail(EINVAL, "malformed fdinfo at: %.80s", p);
+	if (err) {
+		proc_fdinfo_free(&info);
+		return err;
 	}
-	if (!seen.pos || !seen.flags)
-		return fail(EINVAL, "fdinfo lacks pos or flags: %.80s", text);
 	info.text = xstrdup(text);
 	*ret = info;
 	return 0;
@@ -76,7 +177,10 @@ void proc_fdinfo_free(struct proc_fdinfo *info)
 {
 	free(info->text);
 	info->text = NULL;
+	VEC_FREE(&info->locks);
 }
+
+/* --- timers ----------------------------------------------------------------------- */
 
 static const struct notify_name {
 	const char *name;

@@ -99,6 +99,25 @@ enum proc_vm_flag {
 
 typedef VEC(struct proc_map) proc_maps;
 
+enum proc_lock_kind {
+	PROC_LOCK_POSIX, /* fcntl(2) F_SETLK */
+	PROC_LOCK_FLOCK, /* flock(2) */
+	PROC_LOCK_OFD,	 /* fcntl(2) F_OFD_SETLK */
+	PROC_LOCK_LEASE, /* fcntl(2) F_SETLEASE */
+	PROC_LOCK_OTHER, /* delegations of file servers, mandatory locks, what later kernels have */
+};
+
+/* A file lock: a "lock:" line of fdinfo, or a line of /proc/locks, proc_locks(5). */
+struct proc_lock {
+	enum proc_lock_kind kind;
+	bool breaking;	     /* a lease somebody waits for */
+	int type;	     /* F_RDLCK, F_WRLCK, F_UNLCK; of a lease that is broken: what it has to become */
+	pid_t pid;	     /* who took it; 0: has ended or can't be seen; -1: nobody in particular (OFD) */
+	uint64_t start, end; /* first and last byte; INT64_MAX: to the end, wherever that may be */
+};
+
+typedef VEC(struct proc_lock) proc_locks;
+
 /* /proc/PID/fdinfo/FD, proc_pid_fdinfo(5); kind-specific lines stay text. */
 struct proc_fdinfo {
 	uint64_t pos;
@@ -106,7 +125,7 @@ struct proc_fdinfo {
 	int mnt_id;	    /* -1 if the line is absent */
 	uint64_t ino;	    /* 0 if the line is absent (before 5.14) */
 	char *text;	    /* owned: the whole file */
-	size_t n_locks;	    /* "lock:" lines */
+	proc_locks locks;   /* held through this descriptor; POSIX locks: by this process */
 };
 
 /* One entry of /proc/PID/timers */
@@ -175,6 +194,7 @@ int must_check proc_open(pid_t pid, const char *name, int flags);
 int must_check proc_parse_stat(const char *text, struct proc_stat *ret);
 int must_check proc_parse_status(const char *text, struct proc_status *ret);
 int must_check proc_parse_maps(const char *text, proc_maps *ret);
+int must_check proc_parse_lock(const char *text, struct proc_lock *ret);
 int must_check proc_parse_fdinfo(const char *text, struct proc_fdinfo *ret);
 int must_check proc_parse_timers(const char *text, proc_timers *ret);
 int must_check proc_parse_mounts(const char *text, proc_mounts *ret);
