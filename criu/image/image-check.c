@@ -244,5 +244,10 @@ static int check_segments(const struct model *model)
 
 int image_check_model(const struct model *model)
 {
-	return check_seccomp(model->seccomp) ?: image_check_files(model) ?: check_segments(model) ?: check_tasks(model);
+	int err = check_seccomp(model->seccomp);
+
+	err = err ?: image_check_files(model);
+	err = err ?: check_segments(model);
+	err = err ?: check_tasks(model);
+	return err ?: image_check_locks(model);
 }

@@ -29,6 +29,9 @@ int must_check image_check_mm(const struct model *model, const struct task_image
 /** image_check_files - descriptor tables, file entries and what they lead to (image-check-files.c). */
 int must_check image_check_files(const struct model *model);
 
+/** image_check_locks - file locks, once the rest is known to be good (image-check-locks.c). */
+int must_check image_check_locks(const struct model *model);
+
 /** image_normalize_remap - give a remap of an old image, whose type is a bit of its id, its type. */
 void image_normalize_remap(RemapFilePathEntry *remap);
 

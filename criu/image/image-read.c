@@ -259,6 +259,7 @@ int image_read(struct image_dir *dir, struct model *ret)
 	err = err ?: read_pipe_data(dir, ret, false);
 	err = err ?: read_pipe_data(dir, ret, true);
 	err = err ?: read_vec(dir, IMAGE_TTY_INFO, &tty_info_entry__descriptor, ret, &ret->ttys);
+	err = err ?: read_vec(dir, IMAGE_FILE_LOCKS, &file_lock_entry__descriptor, ret, &ret->file_locks);
 	err = err ?: read_one(dir, IMAGE_SECCOMP, 0, &seccomp_entry__descriptor, ret->arena, &ret->seccomp);
 	if (err)
 		return err;

@@ -132,5 +132,6 @@ int image_write(struct image_dir *dir, const struct model *model)
 	err = err ?: write_pipe_data(dir, model, false);
 	err = err ?: write_pipe_data(dir, model, true);
 	err = err ?: write_vec(dir, IMAGE_TTY_INFO, &model->ttys);
+	err = err ?: write_vec(dir, IMAGE_FILE_LOCKS, &model->file_locks);
 	return err ?: write_one(dir, IMAGE_SECCOMP, 0, &seccomp->base);
 }

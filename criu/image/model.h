@@ -11,6 +11,7 @@
 
 #include "images/core.pb-c.h"
 #include "images/fdinfo.pb-c.h"
+#include "images/file-lock.pb-c.h"
 #include "images/fs.pb-c.h"
 #include "images/ghost-file.pb-c.h"
 #include "images/inventory.pb-c.h"
@@ -34,6 +35,17 @@ enum task_image_state {
 	TASK_STATE_DEAD = 2,	/* zombie; exit_code holds the wait status */
 	TASK_STATE_STOPPED = 3, /* group-stopped; stop_signo says by what */
 };
+
+/* file_lock_entry.flag: what kind of lock */
+enum file_lock_image_kind {
+	FILE_LOCK_POSIX = 1,
+	FILE_LOCK_FLOCK = 2,
+	FILE_LOCK_OFD = 4,
+	FILE_LOCK_LEASE = 8,
+};
+
+/* In file_lock_entry.type, with F_RDLCK or F_UNLCK: a lease that has to become that soon, for somebody waits */
+#define FILE_LOCK_BREAKING 4
 
 /* One process. core[0] is the leader's, the others follow pstree->threads. */
 struct task_image {
@@ -86,6 +98,7 @@ struct model {
 	VEC(struct ghost_image) ghosts;
 	VEC(struct pipe_data_image) pipe_data;
 	VEC(TtyInfoEntry *) ttys;
+	VEC(FileLockEntry *) file_locks;
 	SeccompEntry *seccomp;
 
 	/* Look-up beside the messages, kept by the functions below. */

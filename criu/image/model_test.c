@@ -86,6 +86,18 @@ static void add_tty(struct model *model)
 	VEC_PUSH(&model->ttys, info);
 }
 
+static void add_lock(struct model *model, int32_t pid, int32_t fd)
+{
+	FileLockEntry *lock = model_new(model, FileLockEntry, file_lock_entry__init);
+
+	lock->flag = FILE_LOCK_POSIX;
+	lock->pid = pid;
+	lock->fd = fd;
+	lock->start = 7;
+	lock->len = 9;
+	VEC_PUSH(&model->file_locks, lock);
+}
+
 static void add_remap(struct model *model, uint32_t orig_id, RemapType type, uint32_t remap_id)
 {
 	RemapFilePathEntry *remap = model_new(model, RemapFilePathEntry, remap_file_path_entry__init);
@@ -293,6 +305,7 @@ static void build(struct model *model)
 	add_pipe(model, true, ghost);
 	memfd = add_memfd(model);
 	add_tty(model);
+	add_lock(model, 10, 1);
 	add_task(model, 10, 0, 2, TASK_STATE_ALIVE);
 	add_task(model, 20, 10, 1, TASK_STATE_STOPPED);
 	add_task(model, 30, 10, 1, TASK_STATE_DEAD);
