@@ -13,6 +13,7 @@
 #include "files/files-reg.h"
 #include "files/fown.h"
 #include "files/inherit.h"
+#include "files/locks.h"
 
 struct files_dump_state *files_dump_state(struct files_dump *ctx)
 {
@@ -69,11 +70,6 @@ static int plan_desc(struct files_dump *ctx, struct file_desc *desc)
 	size_t refused = ctx->refusals->n;
 	int ret;
 
-	if (desc->info.locks.n)
-		refuse(ctx->refusals,
-		       "%s: a file lock is held on it; this version does not save file locks (--file-locks)",
-		       desc->link);
-
 	inherit_key_file(key, desc->info.mnt_id, desc->st.st_ino);
 	if (inherit_external(ctx->options, key))
 		return reg_add_external(ctx, desc, key);
@@ -90,18 +86,28 @@ static int plan_desc(struct files_dump *ctx, struct file_desc *desc)
 	return ret;
 }
 
-static int plan_new(struct files_dump *ctx, struct file_desc *desc, struct desc_node *node)
+/* What the description is of, once for all of its descriptors. */
+static int identify(struct files_dump *ctx, struct file_desc *desc, struct desc_node *node)
 {
 	int ret = desc->link ? 0 : file_desc_read_link(desc);
 
-	if (ret)
+	if (ret || !has_inode(desc))
 		return ret;
-	if (has_inode(desc)) {
-		desc->inode = inode_intern(ctx->inodes, desc->fd, &desc->st, desc->link);
-		if (!desc->inode)
-			return -EINVAL;
-		node->inode = desc->inode;
-	}
+	node->inode = inode_intern(ctx->inodes, desc->fd, &desc->st, desc->link);
+	return node->inode ? 0 : -EINVAL;
+}
+
+/* plan_desc() may keep the description. */
+static int collect_desc(struct files_dump *ctx, struct file_desc *desc, struct desc_node *node, bool is_new,
+			uint32_t files_id)
+{
+	int ret = is_new ? identify(ctx, desc, node) : 0;
+
+	desc->inode = node->inode;
+	if (!ret)
+		ret = locks_collect(ctx, desc, node, files_id);
+	if (ret || !is_new)
+		return ret;
 	ret = plan_desc(ctx, desc);
 	node->entry = desc->entry;
 	return ret;
@@ -131,12 +137,10 @@ static int collect_fd(struct files_dump *ctx, struct desc_reader *reader, size_t
 	ret = file_desc_intern(ctx, &desc, &node, &is_new);
 	if (ret)
 		return ret;
-	/* plan_new() may keep the description. */
 	fd = desc.target_fd;
 	pid = desc.pid;
 	flags = desc.info.flags;
-	if (is_new)
-		ret = plan_new(ctx, &desc, node);
+	ret = collect_desc(ctx, &desc, node, is_new, table->files_id);
 	if (ret)
 		return ret;
 	add_holder(node, pid, fd, flags);
@@ -195,6 +199,7 @@ int files_resolve(struct files_dump *ctx)
 		if (ret)
 			return ret;
 	}
+	locks_resolve(ctx);
 	return 0;
 }
 
@@ -382,6 +387,7 @@ void files_dump_free(struct files_dump *ctx)
 		free(state->pending.data[i]);
 	}
 	VEC_FREE(&state->pending);
+	VEC_FREE(&state->locks);
 	file_desc_groups_free(state);
 	for (size_t i = 0; i < state->node_fds.n; i++)
 		close(state->node_fds.data[i]);
@@ -391,5 +397,6 @@ void files_dump_free(struct files_dump *ctx)
 	hash_free(&state->opened);
 	hash_free(&state->pipes);
 	hash_free(&state->names);
+	hash_free(&state->lock_sets);
 	free(take_ptr(ctx->state));
 }

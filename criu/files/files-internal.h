@@ -35,14 +35,24 @@ const char *file_type_name(FdTypes type);
 
 /* --- dump ------------------------------------------------------------------ */
 
+/* A lock in the model, until all is known (locks.c). */
+struct held_lock {
+	FileLockEntry *entry;
+	pid_t taker;	   /* who took it: in the tree or not, dead or alive; 0 and below: unknown */
+	uint32_t files_id; /* whose POSIX lock it is; 0: it is the description's */
+	const struct desc_node *node;
+};
+
 struct files_dump_state {
 	struct hash groups; /* (st_dev, number of the object) -> struct desc_group * */
 	VEC(struct desc_group *) all_groups;
-	VEC(int) node_fds;		 /* of all struct desc_node; owned */
-	struct hash twins;		 /* (st_dev and number in a task, st_ino) -> last description seen there */
-	struct hash opened;		 /* (inode, flags) -> chain of entries that are not descriptions */
-	struct hash pipes;		 /* (pipe id, is a fifo) -> struct pipe_seen * */
-	struct hash names;		 /* inode -> struct checked_name * */
+	VEC(int) node_fds;     /* of all struct desc_node; owned */
+	struct hash twins;     /* (st_dev and number in a task, st_ino) -> last description seen there */
+	struct hash opened;    /* (inode, flags) -> chain of entries that are not descriptions */
+	struct hash pipes;     /* (pipe id, is a fifo) -> struct pipe_seen * */
+	struct hash names;     /* inode -> struct checked_name * */
+	struct hash lock_sets; /* (struct desc_node *, table or 0) -> struct lock_set * */
+	VEC(struct held_lock) locks;
 	VEC(struct file_desc *) pending; /* descriptions with references to resolve or content to write; owned */
 };
 
@@ -139,6 +149,7 @@ struct files_restore_state {
 	struct looked_up looked_up;	   /* the last one */
 	struct hash slots;		   /* (table, number) -> FdinfoEntry * */
 	struct hash first_slots;	   /* (table, file id) -> the first FdinfoEntry * with it */
+	struct hash locks;		   /* pid -> struct lock_chain * */
 };
 
 /** files_restore_state - created on first use. */

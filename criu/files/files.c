@@ -399,5 +399,6 @@ void files_restore_free(struct files_restore *ctx)
 	hash_free(&state->ttys_settled);
 	hash_free(&state->slots);
 	hash_free(&state->first_slots);
+	hash_free(&state->locks);
 	free(take_ptr(ctx->state));
 }

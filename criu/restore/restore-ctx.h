@@ -37,10 +37,12 @@ void tree_kill(struct restore *restore);
 
 /**
  * tasks_restore - descriptors, threads, attributes of every process; zombies end
+ * tasks_lock    - file locks; they stay only as long as their holder closes no descriptor of the file
  * tasks_settle  - what must come last, and the registers; after this only letting go is left
  * tasks_release - the commit point, then every task runs
  */
 int must_check tasks_restore(struct restore *restore);
+int must_check tasks_lock(struct restore *restore);
 int must_check tasks_settle(struct restore *restore);
 int must_check tasks_release(struct restore *restore);
 

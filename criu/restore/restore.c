@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "files/locks.h"
 #include "image/stats.h"
 #include "remote/call.h"
 #include "restore/restore-ctx.h"
@@ -91,6 +92,8 @@ static int read_images(struct restore *restore)
 		err = validate_tasks(restore);
 	if (!err)
 		err = files_validate(&restore->model);
+	if (!err)
+		err = locks_validate(&restore->model, restore->options);
 	if (!err)
 		err = tree_plan_make(&restore->model, restore->options->shell_job, &restore->plan);
 	return err;
@@ -285,8 +288,10 @@ static int build(struct restore *restore)
 	}
 	if (!err) {
 		pr_info("gave them descriptors, threads and attributes");
-		err = files_settle(&restore->files);
+		err = tasks_lock(restore);
 	}
+	if (!err)
+		err = files_settle(&restore->files);
 	if (!err && run_scripts(restore, "post-restore", root_pid(restore)))
 		err = fail(ECANCELED, "a post-restore script failed");
 	if (!err)

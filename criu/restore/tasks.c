@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "files/locks.h"
 #include "image/stats.h"
 #include "kernel/syscalls.h"
 #include "remote/call.h"
@@ -252,6 +253,16 @@ int tasks_restore(struct restore *restore)
 	if (!err)
 		err = for_each_alive(restore, restore_descriptors);
 	return err ? err : for_each_group(restore, TASKS_AT_A_TIME, false, restore_attributes);
+}
+
+static int take_locks(struct restore *restore, struct tree_node *node)
+{
+	return locks_take(&restore->files, node->process);
+}
+
+int tasks_lock(struct restore *restore)
+{
+	return for_each_alive(restore, take_locks);
 }
 
 static int load_registers(struct restore *restore, struct tree_node *node)
