@@ -142,7 +142,7 @@ static int plan_paths(struct dump *dump, size_t index)
 	return err;
 }
 
-static int plan_files(struct dump *dump, size_t index)
+static int plan_descriptors(struct dump *dump, size_t index)
 {
 	struct remote_process *process = dump->processes[index];
 	struct task_image *task = &dump->model.tasks.data[index];
@@ -151,10 +151,14 @@ static int plan_files(struct dump *dump, size_t index)
 
 	task->ids = model_new(&dump->model, TaskKobjIdsEntry, task_kobj_ids_entry__init);
 	err = ids_of_process(dump->ids, process, task->ids, &new_files, &dump->refusals);
-	if (!err && new_files)
-		err = files_collect(&dump->files, process, task->ids->files_id);
-	if (!err)
-		err = plan_paths(dump, index);
+	return err || !new_files ? err : files_collect(&dump->files, process, task->ids->files_id);
+}
+
+static int plan_files(struct dump *dump, size_t index)
+{
+	struct remote_process *process = dump->processes[index];
+	int err = plan_paths(dump, index);
+
 	for (size_t i = 0; !err && i < dump->vmas[index].n; i++) {
 		struct vma *vma = &dump->vmas[index].data[i];
 
@@ -233,6 +237,9 @@ int plan_dump(struct dump *dump)
 	/* All mappings before any file: whether a deleted file is shared memory shows only then. */
 	if (!err)
 		err = for_each_alive(dump, plan_memory);
+	/* All descriptors before what is mapped or run, which may be opened to look into: a lease forbids that. */
+	if (!err)
+		err = for_each_alive(dump, plan_descriptors);
 	if (!err)
 		err = for_each_alive(dump, plan_files);
 	if (!err)

@@ -246,20 +246,32 @@ static int mount_id(int fd, int *ret)
 	return 0;
 }
 
+/* A restore, too, has such a file open once more, and nobody gets a lease for writing then. */
+static bool refuse_leased(struct files_dump *ctx, const struct inode *inode)
+{
+	if (!locks_keep_out(ctx, inode))
+		return false;
+	refuse(ctx->refusals, "%s: it is mapped or run, and the tree has a lease for writing on it; end one of the two",
+	       inode->name);
+	return true;
+}
+
 static int open_entry(struct files_dump *ctx, struct reg_source *source, FileEntry **ret)
 {
 	auto_fd int readable = -1;
 	FileEntry *entry;
+	bool leased;
 	int err;
 
 	*ret = find_opened(ctx, source->inode, source->path, source->flags);
 	if (*ret)
 		return 0;
 
+	leased = refuse_leased(ctx, source->inode);
 	err = mount_id(source->fd, &source->mnt_id);
 	if (err)
 		return err;
-	if (S_ISREG(source->st->st_mode) && ctx->options->validate_build_id) {
+	if (S_ISREG(source->st->st_mode) && ctx->options->validate_build_id && !leased) {
 		readable = file_reopen(source->fd, O_RDONLY);
 		if (readable >= 0)
 			source->fd = readable;
@@ -398,5 +410,6 @@ void files_dump_free(struct files_dump *ctx)
 	hash_free(&state->pipes);
 	hash_free(&state->names);
 	hash_free(&state->lock_sets);
+	hash_free(&state->leased);
 	free(take_ptr(ctx->state));
 }

@@ -73,6 +73,11 @@ static bool refuse_lock(struct files_dump *ctx, const struct file_desc *desc, co
 	return true;
 }
 
+bool locks_keep_out(const struct files_dump *ctx, const struct inode *inode)
+{
+	return ctx->state && hash_get(&ctx->state->leased, inode->id, 0);
+}
+
 static int add_lock(struct files_dump *ctx, const struct file_desc *desc, const struct proc_lock *lock,
 		    const struct held_lock *held)
 {
@@ -97,6 +102,17 @@ static int add_lock(struct files_dump *ctx, const struct file_desc *desc, const 
 		.node = held->node,
 	};
 	return 0;
+}
+
+/* A break that comes while we look makes no difference: of a lease for reading nobody is kept out who only reads. */
+static void note_leases(struct files_dump *ctx, const struct file_desc *desc)
+{
+	for (size_t i = 0; i < desc->info.locks.n; i++) {
+		const struct proc_lock *lock = &desc->info.locks.data[i];
+
+		if (lock->kind == PROC_LOCK_LEASE && desc->inode && (lock->breaking || lock->type != F_RDLCK))
+			hash_put(&ctx->state->leased, desc->inode->id, 0, desc->inode);
+	}
 }
 
 /* Through another descriptor of the same description. */
@@ -147,6 +163,7 @@ int locks_collect(struct files_dump *ctx, struct file_desc *desc, const struct d
 
 	if (!desc->info.locks.n)
 		return 0;
+	note_leases(ctx, desc);
 	if (!desc->link)
 		err = file_desc_read_link(desc);
 	if (!err)
@@ -167,20 +184,18 @@ static void name_taker(struct files_dump *ctx, const struct held_lock *held)
 	}
 }
 
-/* A file that is mapped or run is open once more in restore, and then nobody gets a lease for writing. */
-static void check_lease(struct files_dump *ctx, const struct held_lock *held)
+/* It has the description as well, unless it has closed it. Of OFD locks nothing tells. */
+static void warn_of_outsider(const struct files_dump *ctx, const struct held_lock *held)
 {
 	const FileLockEntry *entry = held->entry;
-	const struct inode *inode = held->node->inode;
 
+	if (held->files_id || held->taker <= 0 || files_process(ctx, held->taker))
+		return;
 	LOG_SCOPE("task", entry->pid);
 	LOG_SCOPE("fd", entry->fd);
-	if (entry->type == F_RDLCK)
-		return;
-	if (hash_get(&ctx->state->opened, inode->id, O_RDONLY) || hash_get(&ctx->state->opened, inode->id, O_RDWR))
-		refuse(ctx->refusals,
-		       "%s: there is a lease for writing on it, and it is mapped or run as well; end one of the two",
-		       inode->name);
+	pr_warn("its lock was taken by process %d outside the tree, which may keep it: it can be restored when it is "
+		"free",
+		held->taker);
 }
 
 void locks_resolve(struct files_dump *ctx)
@@ -190,7 +205,6 @@ void locks_resolve(struct files_dump *ctx)
 
 		if (held->files_id && held->entry->pid != held->taker)
 			name_taker(ctx, held);
-		if (held->entry->flag == FILE_LOCK_LEASE)
-			check_lease(ctx, held);
+		warn_of_outsider(ctx, held);
 	}
 }
