@@ -227,11 +227,19 @@ def task_state(pid_dir):
     return state
 
 
+def lock_state(line):
+    """Kind, mode, type and range; the process may be gone, and a deleted file is another inode."""
+    _, kind, mode, how, _, _, *span = line.split()
+    return ' '.join([kind, mode, how, *span])
+
+
 def fd_state(pid):
     fds = {}
     for fd in list_dir(f'/proc/{pid}/fd'):
         path = f'/proc/{pid}/fd/{fd}'
-        info = dict(line.split(':', 1) for line in read_text(f'/proc/{pid}/fdinfo/{fd}').splitlines() if ':' in line)
+        lines = [line.split(':', 1) for line in read_text(f'/proc/{pid}/fdinfo/{fd}').splitlines() if ':' in line]
+        info = dict(lines)
+        locks = sorted(lock_state(value) for key, value in lines if key == 'lock')
         # The numbers of kernel objects change: pipe:[123], anon_inode:..., socket:[123].
         what = re.sub(r':\[\d+\]$', ':[]', read_link(path))
         if what.endswith(' (deleted)'):
@@ -240,7 +248,7 @@ def fd_state(pid):
             regular = stat.S_ISREG(os.stat(path).st_mode)
         except OSError:
             regular = False
-        fds[int(fd)] = (what, info.get('flags', '').strip(), info.get('pos', '').strip() if regular else '')
+        fds[int(fd)] = (what, info.get('flags', '').strip(), info.get('pos', '').strip() if regular else '', *locks)
     return fds
 
 

@@ -1,0 +1,2 @@
+#define LEASE_DELETED
+#include "file_lease_refused.c"

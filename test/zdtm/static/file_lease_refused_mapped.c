@@ -1,0 +1,2 @@
+#define LEASE_MAPPED
+#include "file_lease_refused.c"
