@@ -297,11 +297,11 @@ def dump_program(here, name, argv, ready, again):
     pids = box.tree(root)
     first, second = (box.fresh_dir("crit", f"{name}-{i}") for i in (1, 2))
     try:
-        box.dump(root, first)
+        box.dump(root, first, "--file-locks")
         if again:
             box.gone(pids)
-            box.restore(first)
-            box.dump(root, second)
+            box.restore(first, "--file-locks")
+            box.dump(root, second, "--file-locks")
     finally:
         box.kill_all([p for p in pids if box.alive(p)])
     return (first, second) if again else (first,)

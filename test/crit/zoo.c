@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/shm.h>
@@ -108,6 +109,22 @@ static void make_pipes(void)
 	CHECK(p[0] = eventfd(42, EFD_SEMAPHORE | EFD_NONBLOCK));
 }
 
+static void make_locks(void)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 10, .l_len = 5 };
+	int fd;
+
+	CHECK(fd = open("locked", O_RDWR | O_CREAT, 0600));
+	CHECK(flock(fd, LOCK_SH));
+	CHECK(fcntl(fd, F_SETLK, &lock));
+	lock.l_type = F_RDLCK;
+	lock.l_start = 1L << 40;
+	lock.l_len = 0;
+	CHECK(fcntl(fd, F_OFD_SETLK, &lock));
+	CHECK(fd = open("leased", O_RDONLY | O_CREAT, 0600));
+	CHECK(fcntl(fd, F_SETLEASE, F_RDLCK));
+}
+
 static void make_signals(void)
 {
 	static char stack[65536];
@@ -170,6 +187,7 @@ int main(int argc, char **argv)
 	make_files();
 	make_memory();
 	make_pipes();
+	make_locks();
 	make_children();
 	make_signals();
 	if (pthread_create(&thread, NULL, thread_main, NULL))
