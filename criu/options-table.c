@@ -365,7 +365,7 @@ const struct option_row option_table[] = {
 	HEADING("Options of dump and restore"),
 	CALL("leave-stopped", 's', NO, set_stopped, NULL, "leave the tasks stopped at the end"),
 	FLAG("shell-job", 'j', shell_job, "the root task belongs to a foreign session and terminal"),
-	FLAG("file-locks", 'l', file_locks, "handle file locks"),
+	FLAG("file-locks", 'l', file_locks, "save file locks, and take them again on restore"),
 	FLAG("link-remap", 0, link_remap, "link deleted files that still have other names back"),
 	CALL("external-holders", 0, REQ, set_external_holders, "HOW",
 	     "shared memory held outside the tree, too: refuse (default of dump), attach, copy"),
