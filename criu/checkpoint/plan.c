@@ -108,7 +108,7 @@ static int plan_restore(struct dump *dump)
 		check_outer(dump, process->stat.pgid, root->pgid, "process group");
 	}
 	if (!dump->refusals.n && tree_plan_make(&dump->model, dump->options->shell_job, &plan))
-		dump->refusals.n++;
+		refuse_failed(&dump->refusals);
 	tree_plan_free(&plan);
 	return 0;
 }

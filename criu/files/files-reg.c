@@ -87,29 +87,30 @@ static bool is_proc_of_task(const struct reg_source *source)
 static bool refuse_pathless(struct files_dump *ctx, const struct reg_source *source)
 {
 	if (source->path[0] != '/') {
-		refuse(ctx->refusals,
-		       "%s: not reachable from criu's root directory; run criu where the path is visible",
-		       source->path);
+		refuse_object(ctx->refusals, source->inode->id,
+			      "%s: not reachable from criu's root directory; run criu where the path is visible",
+			      source->path);
 		return true;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(pathless_fs); i++) {
 		if (source->inode->fs_magic == pathless_fs[i].magic) {
-			refuse(ctx->refusals, "%s: %s: not supported by this version; close it before the dump",
-			       source->path, pathless_fs[i].what);
+			refuse_object(ctx->refusals, source->inode->id,
+				      "%s: %s: not supported by this version; close it before the dump", source->path,
+				      pathless_fs[i].what);
 			return true;
 		}
 	}
 	if (source->inode->kind == INODE_ANON_SHARED || source->inode->kind == INODE_SYSV ||
 	    (source->inode->kind == INODE_OTHER && S_ISREG(source->st->st_mode))) {
-		refuse(ctx->refusals,
-		       "%s: memory of the kernel's that has no path: not supported; close it before the dump",
-		       source->path);
+		refuse_object(ctx->refusals, source->inode->id,
+			      "%s: memory of the kernel's that has no path: not supported; close it before the dump",
+			      source->path);
 		return true;
 	}
 	if (is_proc_of_task(source)) {
-		refuse(ctx->refusals,
-		       "%s: /proc file of a task: not supported by this version; close it before the dump",
-		       source->path);
+		refuse_object(ctx->refusals, source->inode->id,
+			      "%s: /proc file of a task: not supported by this version; close it before the dump",
+			      source->path);
 		return true;
 	}
 	return false;

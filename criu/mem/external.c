@@ -97,11 +97,12 @@ static void judge_outsiders(struct inode *inode, const struct options *options, 
 
 	/* Its id could be only one of two's, and mappings that are not attachments would not keep it alive. */
 	if (inode->kind == INODE_SYSV) {
-		refuse(refusals,
-		       "%s %s (%lld bytes), %s, is shared with processes outside the tree: %s. Dump them as well (a "
-		       "common "
-		       "ancestor as --tree), or end them first",
-		       kind_name(inode), inode->name, size, inside, list);
+		refuse_object(refusals, inode->id,
+			      "%s %s (%lld bytes), %s, is shared with processes outside the tree: %s. Dump them as "
+			      "well (a "
+			      "common "
+			      "ancestor as --tree), or end them first",
+			      kind_name(inode), inode->name, size, inside, list);
 		return;
 	}
 	if (shared && options->external_holders == EXTERNAL_ATTACH && S_ISREG(inode->st.st_mode)) {
@@ -119,11 +120,12 @@ static void judge_outsiders(struct inode *inode, const struct options *options, 
 			kind_name(inode), inode->name, size, list);
 		return;
 	}
-	refuse(refusals,
-	       "%s %s (%lld bytes), %s, is shared with processes outside the tree: %s. Dump them as well (a common "
-	       "ancestor as --tree), or say --external-holders attach (restore gives the tree their object again, as "
-	       "long as one of them lives) or --external-holders copy (sharing ends)",
-	       kind_name(inode), inode->name, size, inside, list);
+	refuse_object(
+		refusals, inode->id,
+		"%s %s (%lld bytes), %s, is shared with processes outside the tree: %s. Dump them as well (a common "
+		"ancestor as --tree), or say --external-holders attach (restore gives the tree their object again, as "
+		"long as one of them lives) or --external-holders copy (sharing ends)",
+		kind_name(inode), inode->name, size, inside, list);
 }
 
 int external_plan(struct inodes *inodes, const struct remote_tree *tree, const struct options *options,

@@ -31,10 +31,11 @@ int remap_plan_file(struct inode *inode, const FileEntry *file, struct model *mo
 		    struct refusals *refusals)
 {
 	if (inode->fs_magic == FS_MAGIC_PROC)
-		refuse(refusals, "%s: held open, but belongs to a process that has ended: not supported",
-		       file->reg->name);
+		refuse_object(refusals, inode->id,
+			      "%s: held open, but belongs to a process that has ended: not supported", file->reg->name);
 	else if (S_ISSOCK(inode->st.st_mode))
-		refuse(refusals, "%s: a deleted socket file that is held by its path: not supported", file->reg->name);
+		refuse_object(refusals, inode->id, "%s: a deleted socket file that is held by its path: not supported",
+			      file->reg->name);
 	else
 		VEC_PUSH(&inode->remap_files, file);
 	return 0;
@@ -66,11 +67,13 @@ static int plan_ghost(struct inode *inode, struct model *model, const struct opt
 	struct ghost_image *ghost;
 
 	if (S_ISREG(inode->st.st_mode) && allocated > options->ghost_limit_bytes) {
-		refuse(refusals,
-		       "%s: deleted file of %llu allocated bytes is larger than --ghost-limit (%llu): raise the limit "
-		       "to save "
-		       "a copy of it",
-		       inode->name, (unsigned long long)allocated, (unsigned long long)options->ghost_limit_bytes);
+		refuse_object(refusals, inode->id,
+			      "%s: deleted file of %llu allocated bytes is larger than --ghost-limit (%llu): raise the "
+			      "limit "
+			      "to save "
+			      "a copy of it",
+			      inode->name, (unsigned long long)allocated,
+			      (unsigned long long)options->ghost_limit_bytes);
 		return 0;
 	}
 	ghost = VEC_ADD(&model->ghosts);
@@ -117,16 +120,17 @@ static int plan_link(struct inode *inode, struct model *model, const struct opti
 	RegFileEntry *reg;
 
 	if (S_ISDIR(inode->st.st_mode) || !same_file_system(inode, dir_fd)) {
-		refuse(refusals,
-		       "%s: this path leads to another file now, but the one held was not deleted: is something "
-		       "mounted over it?",
-		       file->reg->name);
+		refuse_object(refusals, inode->id,
+			      "%s: this path leads to another file now, but the one held was not deleted: is something "
+			      "mounted over it?",
+			      file->reg->name);
 		return 0;
 	}
 	if (!options->link_remap) {
-		refuse(refusals,
-		       "%s: the name is gone, but the file has links left (%llu): --link-remap makes a temporary one",
-		       file->reg->name, (unsigned long long)inode->st.st_nlink);
+		refuse_object(refusals, inode->id,
+			      "%s: the name is gone, but the file has links left (%llu): --link-remap makes a "
+			      "temporary one",
+			      file->reg->name, (unsigned long long)inode->st.st_nlink);
 		return 0;
 	}
 	inode->link = model_add_file(model, FD_TYPES__REG);

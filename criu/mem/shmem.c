@@ -42,11 +42,13 @@ static void refuse_kind(const struct inode *inode, struct refusals *refusals)
 	auto_free char *where = first_holder(inode);
 
 	if (inode->kind == INODE_HUGETLB)
-		refuse(refusals, "%s (%lld bytes), %s: huge page memory is not supported by this version", inode->name,
-		       (long long)inode->st.st_size, where);
+		refuse_object(refusals, inode->id,
+			      "%s (%lld bytes), %s: huge page memory is not supported by this version", inode->name,
+			      (long long)inode->st.st_size, where);
 	if (inode->fs_magic == FS_MAGIC_SECRETMEM)
-		refuse(refusals, "%s (%lld bytes), %s: secret memory can't be read, so it can't be saved", inode->name,
-		       (long long)inode->st.st_size, where);
+		refuse_object(refusals, inode->id,
+			      "%s (%lld bytes), %s: secret memory can't be read, so it can't be saved", inode->name,
+			      (long long)inode->st.st_size, where);
 }
 
 static void refuse_dax(const struct inode *inode, struct refusals *refusals)
@@ -56,7 +58,8 @@ static void refuse_dax(const struct inode *inode, struct refusals *refusals)
 	if (!inode->unlinked || !inode->mapped_shared || inode->kind != INODE_FILE ||
 	    statx(inode->fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) || !(stx.stx_attributes & STATX_ATTR_DAX))
 		return;
-	refuse(refusals, "%s: a deleted file in persistent memory (DAX), mapped shared: not supported", inode->name);
+	refuse_object(refusals, inode->id,
+		      "%s: a deleted file in persistent memory (DAX), mapped shared: not supported", inode->name);
 }
 
 int shmem_plan(struct inodes *inodes, const struct remote_tree *tree, const struct options *options,

@@ -42,22 +42,24 @@ void sysvshm_plan(const struct inode *inode, struct refusals *refusals)
 	struct shmid_ds ds;
 
 	if (shmctl(id, IPC_STAT, &ds)) {
-		refuse(refusals, "System V segment %d (%s, %lld bytes), task %d: %s", id, inode->name,
-		       (long long)inode->st.st_size, inode->holders.data[0].pid,
-		       errno == EACCES ? "criu may not examine it" : "belongs to another IPC namespace");
+		refuse_object(refusals, inode->id, "System V segment %d (%s, %lld bytes), task %d: %s", id, inode->name,
+			      (long long)inode->st.st_size, inode->holders.data[0].pid,
+			      errno == EACCES ? "criu may not examine it" : "belongs to another IPC namespace");
 		return;
 	}
 	/* The kernel counts mappings, also of processes that we can't see. */
 	if (!is_described_by(inode, &ds) || ds.shm_nattch < n)
-		refuse(refusals, "System V segment %d (%s, %lld bytes), task %d: belongs to another IPC namespace", id,
-		       inode->name, (long long)inode->st.st_size, inode->holders.data[0].pid);
+		refuse_object(refusals, inode->id,
+			      "System V segment %d (%s, %lld bytes), task %d: belongs to another IPC namespace", id,
+			      inode->name, (long long)inode->st.st_size, inode->holders.data[0].pid);
 	else if (ds.shm_nattch > n)
-		refuse(refusals,
-		       "System V segment %d (key %#x, %lld bytes), task %d: is attached %lu times, but by the tree "
-		       "only "
-		       "%zu times: processes that /proc does not show share it. Dump them as well, or end them first",
-		       id, made_key(inode), (long long)inode->st.st_size, inode->holders.data[0].pid,
-		       (unsigned long)ds.shm_nattch, n);
+		refuse_object(
+			refusals, inode->id,
+			"System V segment %d (key %#x, %lld bytes), task %d: is attached %lu times, but by the tree "
+			"only "
+			"%zu times: processes that /proc does not show share it. Dump them as well, or end them first",
+			id, made_key(inode), (long long)inode->st.st_size, inode->holders.data[0].pid,
+			(unsigned long)ds.shm_nattch, n);
 }
 
 static IpcDescEntry *new_desc(const struct shmid_ds *ds, int id, struct model *model)

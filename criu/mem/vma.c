@@ -182,15 +182,17 @@ static int check_file(struct collect *collect, const struct proc_map *map, const
 	int shows;
 
 	if (!S_ISREG(inode->st.st_mode)) {
-		refuse(collect->refusals, "%s is a mapping of a device or another special file", map->name);
+		refuse_object(collect->refusals, inode->id, "%s is a mapping of a device or another special file",
+			      map->name);
 		return 0;
 	}
 	shows = inode_shows_mapping(inode, collect->process->pid, map->start, map->end - map->start, map->offset);
 	if (shows == 0)
-		refuse(collect->refusals,
-		       "%s was mapped before overlayfs copied it up, so the mapping shows an older file than the path "
-		       "leads to",
-		       map->name);
+		refuse_object(collect->refusals, inode->id,
+			      "%s was mapped before overlayfs copied it up, so the mapping shows an older file than "
+			      "the path "
+			      "leads to",
+			      map->name);
 	return shows < 0 ? shows : 0;
 }
 
@@ -227,7 +229,8 @@ static int set_inode(struct collect *collect, const struct proc_map *map, struct
 		entry->status |= map->shared ? VMA_FILE_SHARED : VMA_FILE_PRIVATE;
 		break;
 	case INODE_OTHER:
-		refuse(collect->refusals, "%s is a mapping of a kernel object that cannot be saved", map->name);
+		refuse_object(collect->refusals, vma->inode->id,
+			      "%s is a mapping of a kernel object that cannot be saved", map->name);
 		break;
 	}
 	return 0;

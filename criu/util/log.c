@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include "util/log.h"
+#include "util/mem.h"
 
 #define LINE_BYTES	8192
 #define EARLY_BYTES	16384
@@ -28,10 +30,14 @@ static struct {
 	size_t early_bytes;
 	char first_error[1024];
 	atomic_flag has_first_error;
+	bool holding;
+	char held_error[1024];
+	pthread_mutex_t held_lock;
 } log_sink = {
 	.fd = STDERR_FILENO,
 	.level = LOG_WARN,
 	.has_first_error = ATOMIC_FLAG_INIT,
+	.held_lock = PTHREAD_MUTEX_INITIALIZER,
 };
 
 static _Thread_local struct log_scope *innermost;
@@ -164,6 +170,14 @@ static void remember_error(const char *text, size_t bytes)
 	memcpy(log_sink.first_error, text, bytes);
 }
 
+static void hold_error(const struct line *line, size_t message)
+{
+	pthread_mutex_lock(&log_sink.held_lock);
+	snprintf(log_sink.held_error, sizeof(log_sink.held_error), "%.*s", (int)(line->bytes - 1 - message),
+		 line->text + message);
+	pthread_mutex_unlock(&log_sink.held_lock);
+}
+
 static void line_begin(struct line *line, enum log_level level, const char *file, int line_no)
 {
 	line->bytes = 0;
@@ -183,6 +197,10 @@ static void line_emit(struct line *line, enum log_level level, size_t message)
 	if (level == LOG_MSG) {
 		write_line(STDOUT_FILENO, line->text, line->bytes);
 		return;
+	}
+	if (level == LOG_ERROR && log_sink.holding) {
+		hold_error(line, message);
+		level = LOG_DEBUG;
 	}
 	if (level == LOG_ERROR)
 		remember_error(line->text, line->bytes);
@@ -239,6 +257,36 @@ int log_fail(int err, const char *file, int line, const char *fmt, ...)
 	return -err;
 }
 
+void log_hold_errors(bool hold)
+{
+	log_sink.holding = hold;
+	log_sink.held_error[0] = '\0';
+}
+
+char *log_held_error(void)
+{
+	char *text;
+
+	pthread_mutex_lock(&log_sink.held_lock);
+	text = xstrdup(log_sink.held_error);
+	pthread_mutex_unlock(&log_sink.held_lock);
+	return text;
+}
+
+char *log_text(const char *fmt, ...)
+{
+	struct line line = { .bytes = 0 };
+	va_list args;
+
+	line_add_scopes(&line, innermost);
+	va_start(args, fmt);
+	line_vadd(&line, fmt, args);
+	va_end(args);
+	line_finish(&line, 0);
+	line.text[line.bytes - 1] = '\0';
+	return xstrdup(line.text);
+}
+
 void log_set_level(int level)
 {
 	if (level < LOG_MSG)
@@ -292,6 +340,14 @@ int log_fd(void)
 const char *log_first_error(void)
 {
 	return log_sink.first_error;
+}
+
+long long log_scope_id(const char *what)
+{
+	for (const struct log_scope *scope = innermost; scope; scope = scope->up)
+		if (!strcmp(scope->what, what))
+			return scope->id;
+	return -1;
 }
 
 void log_scope_enter(struct log_scope *scope)

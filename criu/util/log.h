@@ -50,6 +50,17 @@ int log_fd(void);
 /** log_first_error - text of the first error line, "" if none; borrowed. */
 const char *log_first_error(void);
 
+/**
+ * log_hold_errors - from now on errors are lines of debugging, and the newest is kept: for work that may fail and be
+ * tried again
+ * log_held_error - its text with the scopes, without level and place; owned by the caller; "" if there was none since
+ */
+void log_hold_errors(bool hold);
+char *log_held_error(void);
+
+/** log_text - the message as a line would have it: behind the scopes, without control characters; owned. */
+char *log_text(const char *fmt, ...) printf_like(1, 2);
+
 void log_print(enum log_level level, const char *file, int line, const char *fmt, ...) printf_like(4, 5);
 
 /* Returns -err after printing the message, the scope and strerror(err). */
@@ -76,6 +87,9 @@ struct log_scope {
 	bool hex;
 	struct log_scope *up;
 };
+
+/** log_scope_id - of the innermost scope called @what; -1: not in one. */
+long long log_scope_id(const char *what);
 
 void log_scope_enter(struct log_scope *scope);
 void log_scope_leave(struct log_scope *scope);

@@ -1,0 +1,21 @@
+#include "util/refusals.h"
+
+void refusals_keep(struct refusals *refusals, uint32_t object, char *text)
+{
+	VEC_PUSH(&refusals->kept, ((struct refusal){ .text = text, .task = log_scope_id("task"), .object = object }));
+}
+
+void refuse_failed(struct refusals *refusals)
+{
+	if (refusals->keep)
+		refusals_keep(refusals, 0, log_held_error());
+	refusals->n++;
+}
+
+void refusals_free(struct refusals *refusals)
+{
+	for (size_t i = 0; i < refusals->kept.n; i++)
+		free(refusals->kept.data[i].text);
+	VEC_FREE(&refusals->kept);
+	refusals->n = 0;
+}
