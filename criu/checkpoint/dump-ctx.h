@@ -33,9 +33,15 @@ struct dump {
 	uint64_t freezing_us, frozen_us, memdump_us, memwrite_us;
 };
 
+/** dump_init, dump_free - context of one dump, without a guard; dump_free() leaves the tree to its owner. */
+void dump_init(struct dump *dump, const struct options *options, const struct kernel_features *features,
+	       struct image_dir *dir, int work_fd);
+void dump_free(struct dump *dump);
+
 /**
  * plan_dump - decide how everything of the stopped tree will be saved
- * Fills the model with all that can be seen from outside. Touches nothing.
+ * Fills the model with all that can be seen from outside. Touches nothing. A tree that is only watched
+ * (remote/watch.h) is planned likewise, without what takes ptrace(2).
  * Return: 0; -EBUSY when something can't be saved (each reason was printed).
  */
 int must_check plan_dump(struct dump *dump);

@@ -159,8 +159,8 @@ static int dump_stopped_tree(struct dump *dump)
 	return err;
 }
 
-static void dump_init(struct dump *dump, const struct options *options, const struct kernel_features *features,
-		      struct image_dir *dir, int work_fd)
+void dump_init(struct dump *dump, const struct options *options, const struct kernel_features *features,
+	       struct image_dir *dir, int work_fd)
 {
 	*dump = (struct dump){
 		.options = options,
@@ -172,7 +172,7 @@ static void dump_init(struct dump *dump, const struct options *options, const st
 	model_init(&dump->model);
 }
 
-static void dump_free(struct dump *dump)
+void dump_free(struct dump *dump)
 {
 	for (size_t i = 0; dump->vmas && i < dump->model.tasks.n; i++)
 		VEC_FREE(&dump->vmas[i]);
@@ -180,6 +180,7 @@ static void dump_free(struct dump *dump)
 	inodes_free(&dump->inodes);
 	model_free(&dump->model);
 	ids_free(dump->ids);
+	refusals_free(&dump->refusals);
 	guard_stop(dump->guard);
 }
 

@@ -5,6 +5,7 @@
 
 #include "checkpoint/ids.h"
 #include "kernel/syscalls.h"
+#include "remote/watch.h"
 #include "util/log.h"
 
 /*
@@ -206,7 +207,7 @@ int ids_of_process(struct ids *ids, const struct remote_process *process, TaskKo
 		int err = i ? check_thread(process, tid, refusals) : 0;
 
 		err = err ? err : check_namespaces(ids, pid, tid, refusals);
-		if (err)
+		if (err && !(i && watch_is_gone(process, tid)))
 			return err;
 	}
 	set_ns_ids(ids, ret);

@@ -4,6 +4,7 @@
 
 #include "checkpoint/confinement.h"
 #include "checkpoint/dump-ctx.h"
+#include "remote/watch.h"
 #include "restore/tree-plan.h"
 #include "task/task.h"
 #include "util/log.h"
@@ -188,8 +189,19 @@ static int plan_attributes(struct dump *dump, size_t index)
 		};
 
 		err = task_plan(&ctx, &dump->refusals);
+		if (err && i && watch_is_gone(process, ctx.thread->tid))
+			err = 0;
 	}
 	return err;
+}
+
+/* One that runs may end while it is looked at. */
+static bool ends_meanwhile(struct remote_process *process)
+{
+	if (!process->parent || !watch_is_gone(process, process->pid))
+		return false;
+	process->state = REMOTE_ZOMBIE;
+	return true;
 }
 
 /* Run @step for every live task. */
@@ -201,6 +213,8 @@ static int for_each_alive(struct dump *dump, int (*step)(struct dump *dump, size
 		LOG_SCOPE("task", dump->processes[i]->pid);
 		if (dump->processes[i]->state != REMOTE_ZOMBIE)
 			err = step(dump, i);
+		if (err && ends_meanwhile(dump->processes[i]))
+			err = 0;
 	}
 	return err;
 }
@@ -252,10 +266,8 @@ int plan_dump(struct dump *dump)
 		err = for_each_alive(dump, plan_attributes);
 	if (!err)
 		err = plan_restore(dump);
-	if (!err && dump->refusals.n) {
+	if (!err && dump->refusals.n && !dump->refusals.keep)
 		pr_err("the dump was refused for %zu reason%s; nothing was changed", dump->refusals.n,
 		       dump->refusals.n == 1 ? "" : "s");
-		err = -EBUSY;
-	}
-	return err;
+	return !err && dump->refusals.n ? -EBUSY : err;
 }

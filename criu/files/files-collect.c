@@ -117,11 +117,13 @@ static void add_holder(const struct desc_node *node, pid_t pid, int fd, unsigned
 {
 	struct inode_holder holder = { .pid = pid, .fd = fd, .write = (flags & O_ACCMODE) != O_RDONLY };
 
+	strcpy(holder.access, inode_fd_access(flags));
 	if (node->inode)
 		inode_add_holder(node->inode, &holder);
 }
 
-static int collect_fd(struct files_dump *ctx, struct desc_reader *reader, size_t i, struct fdtable_image *table)
+static int collect_fd(struct files_dump *ctx, const struct remote_process *process, struct desc_reader *reader,
+		      size_t i, struct fdtable_image *table)
 {
 	cleanup_with(file_desc_free) struct file_desc desc = { .fd = -1 };
 	struct desc_node *node;
@@ -132,6 +134,9 @@ static int collect_fd(struct files_dump *ctx, struct desc_reader *reader, size_t
 	pid_t pid;
 
 	ret = desc_reader_take(reader, i, &desc);
+	/* Closed meanwhile by a task that runs. */
+	if ((ret == -EBADF || ret == -ENOENT) && process->watched)
+		return 0;
 	if (ret)
 		return ret;
 	ret = file_desc_intern(ctx, &desc, &node, &is_new);
@@ -173,7 +178,7 @@ int files_collect(struct files_dump *ctx, struct remote_process *process, uint32
 	for (size_t i = 0; i < fds.n && !ret; i++) {
 		LOG_SCOPE("fd", fds.data[i]);
 
-		ret = collect_fd(ctx, reader, i, &table);
+		ret = collect_fd(ctx, process, reader, i, &table);
 	}
 	desc_reader_end(reader);
 	VEC_FREE(&fds);

@@ -132,7 +132,7 @@ int external_plan(struct inodes *inodes, const struct remote_tree *tree, const s
 		  struct refusals *refusals)
 {
 	outside_holders found = { 0 };
-	int err = holders_find_outside(inodes, tree, &found);
+	int err = holders_find_outside(inodes, tree, HOLDERS_OF_UNLINKED, &found);
 
 	for (size_t i = 0; !err && i < found.n; i++)
 		VEC_PUSH(&inodes->all.data[found.data[i].inode->id - 1]->outsiders, found.data[i]);

@@ -16,6 +16,7 @@
 
 struct scan {
 	const struct inodes *inodes;
+	enum holders_of of;
 	struct hash tree; /* pid -> itself */
 	outside_holders *ret;
 	size_t n_denied; /* processes that could not be looked into */
@@ -108,7 +109,9 @@ static const struct inode *find_object(const struct scan *scan, struct outsider 
 	if (fd < 0 || fstat(fd, &st))
 		return NULL;
 	inode = inode_get(scan->inodes, fd, &st);
-	return inode && inode->unlinked ? inode : NULL;
+	if (inode && (inode->unlinked || (scan->of == HOLDERS_OF_SHARED && inode->mapped_shared)))
+		return inode;
+	return NULL;
 }
 
 /* Was it mapped from a descriptor open for writing? Asked of few mappings, since smaps is slow to read. */
@@ -133,6 +136,13 @@ static bool may_become_writable(pid_t pid, const char *range)
 	}
 	fclose(smaps);
 	return writable;
+}
+
+static bool is_shared_mapping(const char *line)
+{
+	const char *access = strchr(line, ' ');
+
+	return access && strlen(access) > 5 && access[4] == 's';
 }
 
 static void scan_map_line(struct scan *scan, struct outsider *who, int map_files, const char *line)
@@ -173,7 +183,7 @@ static void scan_maps(struct scan *scan, struct outsider *who)
 		return;
 	}
 	while (getline(&line, &cap, maps) > 0)
-		if (text_may_be_object(line))
+		if (text_may_be_object(line) || (scan->of == HOLDERS_OF_SHARED && is_shared_mapping(line)))
 			scan_map_line(scan, who, map_files, line);
 	fclose(maps);
 }
@@ -199,7 +209,7 @@ static void describe_access(const struct outsider *who, struct outside_holder *f
 	if (!flags || sscanf(flags, "flags: %o", &value) != 1)
 		return;
 	found->write = (value & O_ACCMODE) != O_RDONLY;
-	strcpy(found->access, (const char *const[]){ "r", "w", "rw", "?" }[value & O_ACCMODE]);
+	strcpy(found->access, inode_fd_access(value & ~O_PATH));
 }
 
 static void scan_fds(struct scan *scan, struct outsider *who)
@@ -239,9 +249,10 @@ static void scan_fds(struct scan *scan, struct outsider *who)
 	closedir(dir);
 }
 
-int holders_find_outside(const struct inodes *inodes, const struct remote_tree *tree, outside_holders *ret)
+int holders_find_outside(const struct inodes *inodes, const struct remote_tree *tree, enum holders_of of,
+			 outside_holders *ret)
 {
-	struct scan scan = { .inodes = inodes, .ret = ret };
+	struct scan scan = { .inodes = inodes, .of = of, .ret = ret };
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
 

@@ -18,13 +18,21 @@ struct outside_holder {
 
 typedef VEC(struct outside_holder) outside_holders;
 
+/* Which inodes are asked about. */
+enum holders_of {
+	HOLDERS_OF_UNLINKED, /* those without a name */
+	HOLDERS_OF_SHARED,   /* also files that the tree maps shared */
+};
+
 /**
- * holders_find_outside - mappings and descriptors of interned inodes without a name, in processes outside @tree
+ * holders_find_outside - mappings and descriptors of interned inodes, in processes outside @tree
+ * Files that have a name: shared mappings only.
  *
  * Not seen: descriptors in flight in sockets, or held by the kernel itself (io_uring, KVM), tables of single
  * threads, and processes of sibling pid namespaces. We and our descendants hold duplicates
  * and don't count. Linear in what the machine's processes map and hold open.
  */
-int must_check holders_find_outside(const struct inodes *inodes, const struct remote_tree *tree, outside_holders *ret);
+int must_check holders_find_outside(const struct inodes *inodes, const struct remote_tree *tree, enum holders_of of,
+				    outside_holders *ret);
 
 #endif

@@ -26,6 +26,7 @@ struct inode_holder {
 	pid_t pid;
 	uint64_t start, end; /* mapping; 0,0 for a descriptor */
 	int fd;		     /* -1 for a mapping */
+	char access[5];	     /* "rw-s" as in /proc/PID/maps; "r", "w", "rw" for a descriptor */
 	bool write;
 };
 
@@ -74,6 +75,7 @@ struct inodes {
 	struct hash by_number; /* (st_dev, st_ino) -> first of a chain, then compared properly */
 	dev_t shm_dev;	       /* of the kernel's own tmpfs: memfds, anonymous shared memory; 0: not asked yet */
 	struct guard *guard;   /* where temporary names are registered; borrowed, may be NULL */
+	bool passive;	       /* the tasks run: leave no trace, and don't hold their descriptions */
 };
 
 #define FS_MAGIC_TMPFS	   0x01021994
@@ -113,10 +115,14 @@ int must_check inode_open(const struct inode *inode, int flags);
  * that it is the upper one. Told by the page frame behind one page, or by its
  * content when the frame can't be seen (no CAP_SYS_ADMIN).
  * @start, @bytes: of the mapping in @pid, stopped; @offset: of its start in the file
+ * @passive: reading would make pages present in the task: if it has read none yet, the answer is yes
  * Return: 1 yes (always, on other file systems), 0 no: to be refused; logged -errno.
  */
 int must_check inode_shows_mapping(const struct inode *inode, pid_t pid, uint64_t start, uint64_t bytes,
-				   uint64_t offset);
+				   uint64_t offset, bool passive);
+
+/** inode_fd_access - "r", "w" or "rw" by the @flags of open(2); O_PATH is "p". */
+const char *inode_fd_access(unsigned int flags);
 
 void inode_add_holder(struct inode *inode, const struct inode_holder *holder);
 void inodes_free(struct inodes *inodes);

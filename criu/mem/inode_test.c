@@ -135,22 +135,22 @@ static void test_shows_mapping(void)
 	CHECK_EQ(fstat(fd, &inode->st), 0);
 	map = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	map[0] = 'x';
-	CHECK_EQ(inode_shows_mapping(inode, getpid(), (uintptr_t)map, PAGE_BYTES, 0), 1);
+	CHECK_EQ(inode_shows_mapping(inode, getpid(), (uintptr_t)map, PAGE_BYTES, 0, false), 1);
 	munmap(map, PAGE_BYTES);
 
 	/* Pretend that it is an overlay: another file's page must be told apart, equal or not. */
 	inode->fs_magic = FS_MAGIC_OVERLAY;
 	map = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
-	CHECK_EQ(inode_shows_mapping(inode, getpid(), (uintptr_t)map, PAGE_BYTES, 0), 1);
+	CHECK_EQ(inode_shows_mapping(inode, getpid(), (uintptr_t)map, PAGE_BYTES, 0, false), 1);
 	munmap(map, PAGE_BYTES);
 	map = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	CHECK_EQ(inode_shows_mapping(inode, getpid(), (uintptr_t)map, PAGE_BYTES, 0), 0);
+	CHECK_EQ(inode_shows_mapping(inode, getpid(), (uintptr_t)map, PAGE_BYTES, 0, false), 0);
 	munmap(map, PAGE_BYTES);
 
 	/* What the task has written privately says nothing about the file. */
 	map = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 	map[1] = 'y';
-	CHECK_EQ(inode_shows_mapping(inode, getpid(), (uintptr_t)map, PAGE_BYTES, 0), 1);
+	CHECK_EQ(inode_shows_mapping(inode, getpid(), (uintptr_t)map, PAGE_BYTES, 0, false), 1);
 	munmap(map, PAGE_BYTES);
 	unlink(path);
 	inodes_free(&inodes);
@@ -241,14 +241,14 @@ static void test_holders(void)
 		close(gate[1]);
 		_exit(read(gate[0], probe, 1) < 0);
 	}
-	CHECK_EQ(holders_find_outside(&inodes, &nobody, &outsiders), 0);
+	CHECK_EQ(holders_find_outside(&inodes, &nobody, HOLDERS_OF_UNLINKED, &outsiders), 0);
 	CHECK_EQ(outsiders.n, 0);
 
 	outsider.pid = start_outsider(fd, O_RDWR, gate);
-	CHECK_EQ(holders_find_outside(&inodes, &nobody, &outsiders), 0);
+	CHECK_EQ(holders_find_outside(&inodes, &nobody, HOLDERS_OF_UNLINKED, &outsiders), 0);
 	check_outsiders(&outsiders, inode, outsider.pid);
 	VEC_FREE(&outsiders);
-	CHECK_EQ(holders_find_outside(&inodes, &all, &outsiders), 0);
+	CHECK_EQ(holders_find_outside(&inodes, &all, HOLDERS_OF_UNLINKED, &outsiders), 0);
 	CHECK_EQ(outsiders.n, 0);
 	VEC_FREE(&outsiders);
 

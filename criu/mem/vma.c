@@ -167,6 +167,8 @@ static void note_holder(const struct collect *collect, const struct proc_map *ma
 		.start = map->start,
 		.end = map->end,
 		.fd = -1,
+		.access = { map->read ? 'r' : '-', map->write ? 'w' : '-', map->exec ? 'x' : '-',
+			    map->shared ? 's' : 'p' },
 		.write = map->write || vma->may_write,
 	};
 
@@ -186,7 +188,8 @@ static int check_file(struct collect *collect, const struct proc_map *map, const
 			      map->name);
 		return 0;
 	}
-	shows = inode_shows_mapping(inode, collect->process->pid, map->start, map->end - map->start, map->offset);
+	shows = inode_shows_mapping(inode, collect->process->pid, map->start, map->end - map->start, map->offset,
+				    collect->inodes->passive);
 	if (shows == 0)
 		refuse_object(collect->refusals, inode->id,
 			      "%s was mapped before overlayfs copied it up, so the mapping shows an older file than "
@@ -326,7 +329,8 @@ static int collect_map(struct collect *collect, const struct proc_map *map)
 	int err;
 
 	LOG_SCOPE_HEX("mapping", map->start);
-	if (remote_is_leftover(collect->process, map)) {
+	/* Which would have to be read. */
+	if (!collect->process->watched && remote_is_leftover(collect->process, map)) {
 		remote_note_leftover(collect->process, map);
 		return 0;
 	}
@@ -339,6 +343,9 @@ static int collect_map(struct collect *collect, const struct proc_map *map)
 	set_entry(map, &vma);
 	if (!special_status(map->name)) {
 		err = set_backing(collect, map, &vma);
+		/* Unmapped meanwhile by a task that runs. */
+		if (err == -ENOENT && collect->process->watched)
+			return 0;
 		if (err)
 			return err;
 	}

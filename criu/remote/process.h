@@ -56,6 +56,7 @@ struct remote_process {
 	enum remote_state state;
 	int stop_signo;
 	bool puppet;		       /* made by restore: dies with us, needs no healing */
+	bool watched;		       /* not attached: it runs on, see remote/watch.h */
 	struct remote_thread *threads; /* [0] is the leader; owned */
 	size_t n_threads;
 	struct proc_stat stat;	   /* read after the stop (dump only) */

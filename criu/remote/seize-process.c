@@ -11,10 +11,8 @@
 #include "remote/ptrace.h"
 #include "remote/seize-process.h"
 #include "remote/stop.h"
+#include "remote/vfork.h"
 #include "util/log.h"
-
-/* How long a vfork() child may take before its parent is given up. */
-#define VFORK_PATIENCE_US 1000000
 
 /* How long threads may take to end, or an exec to have a main thread again. */
 #define SETTLE_PATIENCE_MS 200
@@ -113,29 +111,10 @@ static bool stops_soon(pid_t tid)
 	return false;
 }
 
-/* By the system call it is in, see clone(2). */
-static bool waits_for_vfork(const struct remote_thread *thread)
-{
-	auto_free char *text = NULL;
-	pid_t pid = thread->process->pid;
-	uint64_t arg, flags = 0;
-	char name[64];
-	long nr;
-
-	snprintf(name, sizeof(name), "task/%d/syscall", thread->tid);
-	if (proc_read_file(pid, name, &text, NULL) || sscanf(text, "%ld %lx", &nr, &arg) != 2)
-		return false;
-	if (nr == SYS_clone)
-		flags = arg;
-	else if (nr == SYS_clone3 && sys_vm_read(pid, arg, &flags, sizeof(flags)))
-		return false;
-	return nr == SYS_vfork || flags & CLONE_VFORK;
-}
-
 /* Nothing but the child's exec or end wakes a thread in vfork(2); most children do that at once. */
 static int await_vfork(const struct remote_thread *thread)
 {
-	if (stops_soon(thread->tid) || !waits_for_vfork(thread))
+	if (stops_soon(thread->tid) || !vfork_waits(thread))
 		return 0;
 	return fail(EBUSY, "task %d: waits for its vfork() child to execute a program or to end: dump it when it has",
 		    thread->process->pid);

@@ -16,8 +16,10 @@
 
 static int registers_plan(struct task_ctx *ctx, struct refusals *refusals)
 {
-	const char *why = arch_refusal(ctx->thread->tid, &ctx->thread->stop_regs);
+	const char *why = NULL;
 
+	if (!ctx->thread->process->watched)
+		why = arch_refusal(ctx->thread->tid, &ctx->thread->stop_regs);
 	if (why)
 		refuse(refusals, "The thread %s, which cannot be saved", why);
 	return 0;

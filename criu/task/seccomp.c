@@ -16,6 +16,7 @@
  */
 #include "task/attrs.h"
 
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <string.h>
@@ -36,15 +37,33 @@ static int read_status(const struct task_ctx *ctx, struct proc_status *ret)
 	return proc_read_status(ctx->thread->process->pid, ctx->thread->tid, ret);
 }
 
+/* What ptrace(2) would answer a tracer. */
+static int may_read_filters(struct task_ctx *ctx, bool *ret)
+{
+	cleanup_with(proc_status_free) struct proc_status own = { 0 };
+	int err;
+
+	if (!ctx->thread->process->watched) {
+		*ret = ptrace(PTRACE_SECCOMP_GET_FILTER, ctx->thread->tid, 0, NULL) >= 0;
+		return 0;
+	}
+	err = proc_read_status(getpid(), 0, &own);
+	*ret = !err && own.cap_eff & 1ULL << CAP_SYS_ADMIN && !own.seccomp;
+	errno = EACCES;
+	return err;
+}
+
 static int seccomp_plan(struct task_ctx *ctx, struct refusals *refusals)
 {
 	cleanup_with(proc_status_free) struct proc_status status = { 0 };
 	int err = read_status(ctx, &status);
+	bool readable;
 
 	if (err || status.seccomp != SECCOMP_MODE_FILTER)
 		return err;
-	if (ptrace(PTRACE_SECCOMP_GET_FILTER, ctx->thread->tid, 0, NULL) >= 0)
-		return 0;
+	err = may_read_filters(ctx, &readable);
+	if (err || readable)
+		return err;
 	if (errno == EACCES)
 		refuse(refusals, "The thread has seccomp filters; reading them takes CAP_SYS_ADMIN, "
 				 "and that criu itself is not confined");
