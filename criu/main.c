@@ -86,6 +86,7 @@ static const struct {
 } commands[] = {
 	{ COMMAND_DUMP, command_dump },
 	{ COMMAND_RESTORE, command_restore },
+	{ COMMAND_INSPECT, command_inspect },
 	{ COMMAND_CHECK, command_check },
 };
 

@@ -345,7 +345,7 @@ const struct option_row option_table[] = {
 	NO_EFFECT("deprecated"),
 
 	HEADING("Options of dump"),
-	CALL("tree", 't', REQ, set_tree, "PID", "dump the process PID and all its descendants"),
+	CALL("tree", 't', REQ, set_tree, "PID", "dump (or inspect) the process PID and all its descendants"),
 	CALL("leave-running", 'R', NO, set_running, NULL, "let the tasks run on after the dump"),
 	CALL("timeout", 0, REQ, set_timeout, "SECONDS", "time allowed for stopping the tasks (default 10)"),
 	FLAG("tmpfs-content", 0, tmpfs_content, "carry the content of files on a tmpfs, to survive a reboot"),
@@ -377,6 +377,10 @@ const struct option_row option_table[] = {
 	CALL("lsm-profile", 0, REQ, set_lsm_profile, "none", "only none"),
 	NO_EFFECT("ghost-fiemap"),
 	CALL("pre-dump-mode", 0, REQ, set_pre_dump_mode, NULL, NULL),
+
+	HEADING("Options of inspect"),
+	FLAG("json", 0, json, "print the report as JSON, not as text"),
+	STRING("html", 0, html_file, "FILE", "also write it into FILE as a page with a picture"),
 
 	HEADING("Options of check"),
 	STRING("feature", 0, check_feature, "NAME", "tell whether one feature is there"),

@@ -9,6 +9,7 @@
 static const char usage_text[] = "Usage:\n"
 				 "  criu dump -t PID [options]\n"
 				 "  criu restore [options]\n"
+				 "  criu inspect -t PID | -D DIR [--json] [--html FILE] [options]\n"
 				 "  criu check [--feature NAME] [options]\n"
 				 "  criu -h | --help\n"
 				 "  criu -V | --version\n";
@@ -17,6 +18,7 @@ static const char commands_text[] =
 	"\nCommands:\n"
 	"  dump      save a process tree into image files, then kill it unless told otherwise\n"
 	"  restore   make the tree again from image files\n"
+	"  inspect   tell what a dump would do, and who shares memory with whom; nothing is stopped\n"
 	"  check     tell what this kernel can do\n"
 	"\nA flag marked with * can be switched off by --no-OPTION. Configuration files:\n"
 	"/etc/criu/default.conf, $HOME/.criu/default.conf, $CRIU_CONFIG_FILE.\n";

@@ -186,6 +186,7 @@ static const struct command_word {
 } command_words[] = {
 	{ "dump", COMMAND_DUMP },
 	{ "restore", COMMAND_RESTORE },
+	{ "inspect", COMMAND_INSPECT },
 	{ "check", COMMAND_CHECK },
 	{ "pre-dump", COMMAND_UNSUPPORTED },
 	{ "lazy-pages", COMMAND_UNSUPPORTED },
@@ -297,6 +298,8 @@ static int check_combination(const struct options *options)
 		return contradiction("--exec-cmd is an option of restore");
 	if (options->mntns_compat_mode && options->command != COMMAND_RESTORE)
 		return contradiction("--mntns-compat-mode is an option of restore");
+	if ((options->json || options->html_file) && options->command != COMMAND_INSPECT)
+		return contradiction("--json and --html are options of inspect");
 	if (options->command == COMMAND_DUMP && !options->tree)
 		return contradiction("dump needs --tree PID");
 	return options->command == COMMAND_RESTORE ? check_restore(options) : 0;

@@ -15,6 +15,7 @@ enum command {
 	COMMAND_NONE,
 	COMMAND_DUMP,
 	COMMAND_RESTORE,
+	COMMAND_INSPECT, /* ours */
 	COMMAND_CHECK,
 	COMMAND_UNSUPPORTED, /* mainline has it, we do not: refused by options_check */
 	COMMAND_REMOVED,     /* mainline once had it: exit status 255 */
@@ -68,6 +69,8 @@ struct options {
 	VEC(const char *) action_scripts; /* in the order given */
 	VEC(const char *) externals;	  /* --external file[...] / tty[...] kept verbatim */
 	VEC(struct inherit_fd) inherit_fds;
+	bool json;
+	const char *html_file;
 	const char *check_feature;
 	bool check_extra, check_experimental;
 	bool mntns_compat_mode;	       /* no effect: mounts are not restored */

@@ -9,7 +9,7 @@
 #include "remote/call.h"
 #include "restore/restore-ctx.h"
 #include "restore/restore.h"
-#include "task/task.h"
+#include "restore/validate.h"
 #include "action-script.h"
 #include "util/log.h"
 
@@ -39,26 +39,10 @@ static bool is_wanted(const struct model *model, pid_t pid)
 	return false;
 }
 
-static int validate_tasks(struct restore *restore)
+static void count_threads(struct restore *restore)
 {
-	int err = 0;
-
-	for (size_t i = 0; !err && i < restore->model.tasks.n; i++) {
-		struct task_image *task = &restore->model.tasks.data[i];
-
-		LOG_SCOPE("task", task->pstree->pid);
-		for (size_t j = 0; !err && j < task->n_core; j++)
-			err = task_validate(&(struct task_ctx){
-				.model = &restore->model,
-				.image = task,
-				.core = task->core[j],
-				.leader = j == 0,
-				.features = restore->features,
-				.options = restore->options,
-			});
-		restore->max_threads = max_u64(restore->max_threads, task->n_core);
-	}
-	return err;
+	for (size_t i = 0; i < restore->model.tasks.n; i++)
+		restore->max_threads = max_u64(restore->max_threads, restore->model.tasks.data[i].n_core);
 }
 
 /* A guard whose PID a task needs gives way to one that has another. */
@@ -84,19 +68,14 @@ static int read_images(struct restore *restore)
 {
 	int err = image_read(restore->dir, &restore->model);
 
-	if (!err && !restore->model.tasks.data[0].mm)
-		err = fail(EINVAL, "the root task of the image is dead");
 	if (!err)
 		err = move_guard(restore);
 	if (!err)
-		err = validate_tasks(restore);
-	if (!err)
-		err = files_validate(&restore->model);
-	if (!err)
-		err = locks_validate(&restore->model, restore->options);
-	if (!err)
-		err = tree_plan_make(&restore->model, restore->options->shell_job, &restore->plan);
-	return err;
+		err = restore_validate(&restore->model, restore->options, restore->features);
+	if (err)
+		return err;
+	count_threads(restore);
+	return tree_plan_make(&restore->model, restore->options->shell_job, &restore->plan);
 }
 
 /* --- objects ------------------------------------------------------------------------------ */

@@ -67,6 +67,18 @@ void json_line_end(struct json *json)
 	json->inside = false;
 }
 
+void json_string(struct json *json, const char *key, const char *text)
+{
+	if (!text) {
+		json_null(json, key);
+		return;
+	}
+	begin_value(json, key);
+	fputc('"', json->out);
+	escape_json(json->out, text);
+	fputc('"', json->out);
+}
+
 static void put_bytes(struct json *json, const char *key, const char *text)
 {
 	char name[64];
@@ -79,17 +91,10 @@ static void put_bytes(struct json *json, const char *key, const char *text)
 	fputc('"', json->out);
 }
 
-void json_string(struct json *json, const char *key, const char *text)
+void json_bytes(struct json *json, const char *key, const char *text)
 {
-	if (!text) {
-		json_null(json, key);
-		return;
-	}
-	begin_value(json, key);
-	fputc('"', json->out);
-	escape_json(json->out, text);
-	fputc('"', json->out);
-	if (key && !utf8_is_valid(text))
+	json_string(json, key, text);
+	if (text && !utf8_is_valid(text))
 		put_bytes(json, key, text);
 }
 

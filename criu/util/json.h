@@ -28,8 +28,11 @@ void json_array_end(struct json *json);
 void json_line(struct json *json, const char *key);
 void json_line_end(struct json *json);
 
-/** json_string - @text, see escape_json(); NULL: null. If it is not UTF-8, a second member KEY_hex has its bytes. */
+/** json_string - @text, see escape_json(); NULL: null. */
 void json_string(struct json *json, const char *key, const char *text);
+
+/** json_bytes - likewise, in an object; if it is not UTF-8, a second member KEY_hex has its bytes. */
+void json_bytes(struct json *json, const char *key, const char *text);
 void json_number(struct json *json, const char *key, uint64_t value);
 void json_bool(struct json *json, const char *key, bool value);
 void json_null(struct json *json, const char *key);

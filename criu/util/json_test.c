@@ -17,7 +17,7 @@ static void test_document(void)
 	json_array_end(&json);
 	json_array(&json, "list");
 	json_line(&json, NULL);
-	json_string(&json, "name", "a\"\xff");
+	json_bytes(&json, "name", "a\"\xff");
 	json_bool(&json, "good", true);
 	json_line_end(&json);
 	json_number(&json, NULL, 1);

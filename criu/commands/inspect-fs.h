@@ -1,0 +1,15 @@
+/* File systems by the numbers of statfs(2). */
+#ifndef CRIU_COMMANDS_INSPECT_FS_H
+#define CRIU_COMMANDS_INSPECT_FS_H
+
+#include <stdbool.h>
+
+#include "util/mem.h"
+
+/** fs_name - "tmpfs", or the number in hexadecimal, which then is @arena's. */
+const char *fs_name(uint64_t magic, struct arena *arena);
+
+/** fs_is_local - does the kernel alone answer for it, and at once? */
+bool fs_is_local(uint64_t magic);
+
+#endif

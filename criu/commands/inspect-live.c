@@ -1,0 +1,237 @@
+/* The report on a running tree: what the plan of a dump has found. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "checkpoint/survey.h"
+#include "commands/inspect-fs.h"
+#include "commands/inspect.h"
+
+/* cachestat(2), Linux 6.5 */
+#ifndef SYS_cachestat
+#define SYS_cachestat 451
+#endif
+
+struct cache_range {
+	uint64_t offset, bytes;
+};
+
+struct cache_counts {
+	uint64_t cached, dirty, writeback, evicted, recently_evicted;
+};
+
+struct live {
+	const struct survey *survey;
+	struct report *report;
+	uint32_t *object_of; /* by inode id; 0: not in the report */
+};
+
+/* --- tasks ------------------------------------------------------------------------ */
+
+static const char *state_word(const struct remote_process *process)
+{
+	if (process->state == REMOTE_ZOMBIE)
+		return "zombie";
+	switch (process->stat.state) {
+	case 'R':
+		return "running";
+	case 'D':
+		return "blocked";
+	case 'T':
+		return "stopped";
+	case 't':
+		return "traced";
+	default:
+		return "sleeping";
+	}
+}
+
+static void add_task(struct live *live, const struct remote_process *process)
+{
+	struct report_task *task =
+		report_add_task(live->report, process->pid, process->stat.ppid, process->stat.comm, process->n_threads);
+
+	task->state = state_word(process);
+	for (size_t i = 0; i < process->n_threads; i++)
+		task->threads[i] = process->threads[i].tid;
+}
+
+/* --- objects ---------------------------------------------------------------------- */
+
+static const char *kind_word(const struct inode *inode)
+{
+	switch (inode->kind) {
+	case INODE_ANON_SHARED:
+		return "anonymous";
+	case INODE_MEMFD:
+		return "memfd";
+	case INODE_SYSV:
+		return "sysv";
+	case INODE_HUGETLB:
+		return "hugetlb";
+	case INODE_FILE:
+		return inode->unlinked || inode->remap_files.n ? "deleted-file" : "live-file";
+	default:
+		return "other";
+	}
+}
+
+static bool is_shared_memory(const struct inode *inode)
+{
+	if (inode->kind == INODE_OTHER)
+		return inode->fs_magic == FS_MAGIC_SECRETMEM;
+	return inode->kind != INODE_FILE || inode->mapped_shared || inode->unlinked || inode->remap_files.n;
+}
+
+/* Opening for reading changes nothing; but where a server answers it may take for ever. */
+static int64_t resident_bytes(const struct inode *inode)
+{
+	const struct cache_range whole = { 0 };
+	struct cache_counts counts = { 0 };
+	auto_free char *path = xasprintf("/proc/self/fd/%d", inode->fd);
+	auto_fd int fd = -1;
+
+	if (!S_ISREG(inode->st.st_mode) || inode->kind == INODE_HUGETLB || !fs_is_local(inode->fs_magic))
+		return -1;
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOATIME | O_CLOEXEC);
+	if (fd < 0 || syscall(SYS_cachestat, fd, &whole, &counts, 0))
+		return -1;
+	return (int64_t)(counts.cached * PAGE_BYTES);
+}
+
+static const struct refusal *find_refusal(const struct refusals *refusals, uint32_t inode_id)
+{
+	for (size_t i = 0; i < refusals->kept.n; i++)
+		if (refusals->kept.data[i].object == inode_id)
+			return &refusals->kept.data[i];
+	return NULL;
+}
+
+/* In the order in which the plan decides (remap.c, shmem.c). */
+static void set_decision(const struct live *live, const struct inode *inode, struct report_object *object)
+{
+	const struct refusal *refusal = find_refusal(&live->survey->dump.refusals, inode->id);
+
+	if (refusal) {
+		object->decision = DECISION_REFUSED;
+		object->reason = arena_strdup(live->report->arena, refusal->text);
+	} else if (inode->kind == INODE_ANON_SHARED || inode->kind == INODE_MEMFD) {
+		object->decision = DECISION_OBJECT;
+		object->reason = "memory without a path: its content is written once, whoever holds it";
+	} else if (shmem_is_object(inode)) {
+		object->decision = DECISION_OBJECT;
+		object->reason = "its name is gone and it is mapped shared: its content is written once, of any size";
+	} else if (inode->ghost_id || inode->unlinked) {
+		object->decision = DECISION_GHOST;
+		object->reason = "its name is gone and nobody in the tree maps it shared: a copy, within --ghost-limit";
+	} else if (inode->link) {
+		object->decision = DECISION_LINK;
+		object->reason = "its name is gone, but it has others: a temporary link is made";
+	} else {
+		object->decision = DECISION_FILE;
+		object->reason = "it has a name: the content stays in the file, which must be there at restore";
+	}
+}
+
+/* A holder outside that did not lead to a refusal. */
+static void note_outsiders(const struct live *live, struct report_object *object)
+{
+	bool outside = false;
+
+	for (size_t i = 0; i < object->holders.n; i++)
+		outside |= object->holders.data[i].outside;
+	if (!outside || object->decision == DECISION_REFUSED)
+		return;
+	if (object->decision == DECISION_FILE || object->decision == DECISION_LINK)
+		object->reason =
+			arena_printf(live->report->arena, "%s; holders outside keep sharing it", object->reason);
+	else
+		object->reason = arena_printf(live->report->arena,
+					      "%s; holders outside keep the old one, which makes no difference as long "
+					      "as nobody writes",
+					      object->reason);
+}
+
+static void add_holders(const struct live *live, const struct inode *inode, struct report_object *object)
+{
+	const outside_holders *outsiders = &live->survey->outsiders;
+
+	for (size_t i = 0; i < inode->holders.n; i++) {
+		const struct inode_holder *holder = &inode->holders.data[i];
+
+		VEC_PUSH(&object->holders, ((struct report_holder){
+						   .pid = holder->pid,
+						   .comm = report_comm(live->report, holder->pid),
+						   .fd = holder->fd,
+						   .start = holder->start,
+						   .end = holder->end,
+						   .access = arena_strdup(live->report->arena, holder->access),
+					   }));
+	}
+	for (size_t i = 0; i < outsiders->n; i++) {
+		const struct outside_holder *holder = &outsiders->data[i];
+
+		if (holder->inode != inode)
+			continue;
+		VEC_PUSH(&object->holders, ((struct report_holder){
+						   .pid = holder->pid,
+						   .comm = arena_strdup(live->report->arena, holder->comm),
+						   .outside = true,
+						   .fd = holder->fd,
+						   .start = holder->start,
+						   .end = holder->end,
+						   .access = arena_strdup(live->report->arena, holder->access),
+					   }));
+	}
+}
+
+static void add_object(struct live *live, const struct inode *inode)
+{
+	struct report_object *object = report_add_object(live->report);
+
+	live->object_of[inode->id] = object->id;
+	object->kind = kind_word(inode);
+	object->name = arena_strdup(live->report->arena, inode->name);
+	object->filesystem = fs_name(inode->fs_magic, live->report->arena);
+	object->size_bytes = inode->st.st_size;
+	object->allocated_bytes = (int64_t)inode->st.st_blocks * 512;
+	object->resident_bytes = resident_bytes(inode);
+	set_decision(live, inode, object);
+	add_holders(live, inode, object);
+	report_sort_holders(object);
+	note_outsiders(live, object);
+}
+
+/* --- the whole -------------------------------------------------------------------- */
+
+static void fill(struct live *live)
+{
+	const struct dump *dump = &live->survey->dump;
+
+	for (size_t i = 0; i < dump->tree.n; i++)
+		add_task(live, dump->tree.processes[i]);
+	live->object_of = arena_array(live->report->arena, uint32_t, dump->inodes.all.n + 1);
+	for (size_t i = 0; i < dump->inodes.all.n; i++)
+		if (is_shared_memory(dump->inodes.all.data[i]))
+			add_object(live, dump->inodes.all.data[i]);
+	for (size_t i = 0; i < dump->refusals.kept.n; i++) {
+		const struct refusal *refusal = &dump->refusals.kept.data[i];
+
+		report_add_refusal(live->report, refusal->text, refusal->task > 0 ? (pid_t)refusal->task : 0,
+				   live->object_of[refusal->object]);
+	}
+}
+
+int inspect_live(const struct options *options, const struct kernel_features *features, struct report *ret)
+{
+	struct survey survey;
+	struct live live = { .survey = &survey, .report = ret };
+	int err = survey_tree(options, features, &survey);
+
+	ret->root = options->tree;
+	if (!err)
+		fill(&live);
+	survey_free(&survey);
+	return err;
+}
