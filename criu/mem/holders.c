@@ -18,6 +18,7 @@ struct scan {
 	const struct inodes *inodes;
 	enum holders_of of;
 	struct hash tree; /* pid -> itself */
+	bool watched;	  /* the tree runs on */
 	outside_holders *ret;
 	size_t n_denied; /* processes that could not be looked into */
 	pid_t denied;	 /* one of them */
@@ -27,7 +28,7 @@ struct outsider {
 	pid_t pid;
 	bool denied;
 	bool known; /* the fields below are filled */
-	bool ours;  /* this process or a descendant of it */
+	bool ours;  /* this process or a descendant of it; or a running tree's, forked since that was listed */
 	uint64_t start_time;
 	char comm[64];
 };
@@ -61,8 +62,13 @@ static bool read_stat(pid_t pid, struct proc_stat *ret)
 	return !proc_parse_stat(text, ret);
 }
 
+static bool is_forked_since(const struct scan *scan, const struct proc_stat *stat)
+{
+	return scan->watched && hash_get(&scan->tree, stat->ppid, 0);
+}
+
 /* Asked only about the few processes that do hold something. */
-static void know(struct outsider *who)
+static void know(const struct scan *scan, struct outsider *who)
 {
 	struct proc_stat stat;
 	pid_t pid = who->pid;
@@ -72,17 +78,17 @@ static void know(struct outsider *who)
 	who->known = true;
 	who->start_time = stat.start_time;
 	snprintf(who->comm, sizeof(who->comm), "%s", stat.comm);
-	while (stat.ppid > 1 && stat.ppid != getpid())
+	while (stat.ppid > 1 && stat.ppid != getpid() && !is_forked_since(scan, &stat))
 		if (!read_stat(stat.ppid, &stat))
 			return;
-	who->ours = stat.ppid == getpid();
+	who->ours = stat.ppid == getpid() || is_forked_since(scan, &stat);
 }
 
 static void add_holder(struct scan *scan, struct outsider *who, const struct outside_holder *found)
 {
 	struct outside_holder *holder;
 
-	know(who);
+	know(scan, who);
 	if (who->ours || !who->known)
 		return;
 	holder = VEC_ADD(scan->ret);
@@ -252,7 +258,12 @@ static void scan_fds(struct scan *scan, struct outsider *who)
 int holders_find_outside(const struct inodes *inodes, const struct remote_tree *tree, enum holders_of of,
 			 outside_holders *ret)
 {
-	struct scan scan = { .inodes = inodes, .of = of, .ret = ret };
+	struct scan scan = {
+		.inodes = inodes,
+		.of = of,
+		.watched = tree->n && tree->processes[0]->watched,
+		.ret = ret,
+	};
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
 

@@ -18,6 +18,9 @@ struct watching {
 	struct hash known; /* by pid */
 };
 
+/* A tree whose tasks never stop forking is as good as listed after so many rounds. */
+#define ROUNDS_MAX 20
+
 /* --- one process ---------------------------------------------------------------- */
 
 static int read_threads(struct remote_process *process)
@@ -155,10 +158,10 @@ static void check_all(struct watching *watching)
 
 /* --- the tree ------------------------------------------------------------------- */
 
-static int add_children(struct watching *watching, struct remote_process *process)
+static int add_children(struct watching *watching, struct remote_process *process, int (*list)(pid_t, pid_list *))
 {
 	pid_list children = { 0 };
-	int err = proc_list_children(process->pid, &children);
+	int err = list(process->pid, &children);
 
 	for (size_t i = 0; !err && i < children.n; i++) {
 		if (hash_get(&watching->known, children.data[i], 0))
@@ -169,6 +172,33 @@ static int add_children(struct watching *watching, struct remote_process *proces
 	}
 	VEC_FREE(&children);
 	return err == -ESRCH ? 0 : err;
+}
+
+static int add_descendants(struct watching *watching, size_t from)
+{
+	int err = 0;
+
+	for (size_t i = from; !err && i < watching->tree->n; i++)
+		if (watching->tree->processes[i]->state != REMOTE_ZOMBIE)
+			err = add_children(watching, watching->tree->processes[i], proc_list_children);
+	return err;
+}
+
+/* As in seize.c: an orphan may have come to a process after its children were listed. */
+static int add_orphans(struct watching *watching)
+{
+	int err = 0, quiet = 0;
+
+	for (int round = 0; !err && quiet < 2 && round < ROUNDS_MAX; round++) {
+		size_t n = watching->tree->n;
+
+		for (size_t i = 0; !err && i < n; i++)
+			if (watching->tree->processes[i]->state != REMOTE_ZOMBIE)
+				err = add_children(watching, watching->tree->processes[i], proc_list_main_children);
+		quiet = watching->tree->n == n ? quiet + 1 : 0;
+		err = err ? err : add_descendants(watching, n);
+	}
+	return err;
 }
 
 int watch_tree(pid_t root, struct refusals *refusals, struct remote_tree *ret)
@@ -182,9 +212,10 @@ int watch_tree(pid_t root, struct refusals *refusals, struct remote_tree *ret)
 		err = fail(ESRCH, "task %d: no such process (option -t)", root);
 	if (!err && ret->processes[0]->state == REMOTE_ZOMBIE)
 		err = fail(ESRCH, "task %d: it has exited (option -t)", root);
-	for (size_t i = 0; !err && i < ret->n; i++)
-		if (ret->processes[i]->state != REMOTE_ZOMBIE)
-			err = add_children(&watching, ret->processes[i]);
+	if (!err)
+		err = add_descendants(&watching, 0);
+	if (!err)
+		err = add_orphans(&watching);
 	if (!err)
 		check_all(&watching);
 	hash_free(&watching.known);
