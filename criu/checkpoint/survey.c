@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <string.h>
 
 #include "checkpoint/survey.h"
 #include "remote/watch.h"
@@ -39,21 +40,57 @@ static void note_failure(struct survey *survey)
 	pr_warn("the tree changes too fast, or can't be read: not everything could be looked at");
 }
 
-int survey_tree(const struct options *options, const struct kernel_features *features, struct survey *ret)
+static int try_survey(struct survey *survey, const struct options *options, const struct kernel_features *features)
 {
 	int err;
 
+	log_hold_errors(false);
+	survey_init(survey, options, features);
+	err = watch_tree(options->tree, &survey->dump.refusals, &survey->dump.tree);
+	return err ? err : try_plan(survey);
+}
+
+static bool same_refusals(const struct refusals *a, const struct refusals *b)
+{
+	if (a->kept.n != b->kept.n)
+		return false;
+	for (size_t i = 0; i < a->kept.n; i++)
+		if (strcmp(a->kept.data[i].text, b->kept.data[i].text))
+			return false;
+	return true;
+}
+
+/*
+ * A thread that ends while it is looked at has odd namespaces, and the like: what is no longer there at the second look
+ * would not have been there for a dump, either.
+ */
+static int try_until_sure(struct survey *survey, const struct options *options, const struct kernel_features *features)
+{
+	struct refusals before = { 0 };
+	int err;
+
 	for (int n = 1;; n++) {
-		survey_init(ret, options, features);
-		err = watch_tree(options->tree, &ret->dump.refusals, &ret->dump.tree);
-		if (err)
-			return err;
-		err = try_plan(ret);
-		if (!err || n == TRIES)
+		err = try_survey(survey, options, features);
+		if (!survey->dump.tree.n || n == TRIES)
 			break;
-		log_hold_errors(false);
-		survey_free(ret);
+		if (!err && (!survey->dump.refusals.n || same_refusals(&before, &survey->dump.refusals)))
+			break;
+		refusals_free(&before);
+		before = survey->dump.refusals;
+		survey->dump.refusals = (struct refusals){ 0 };
+		survey_free(survey);
 	}
+	refusals_free(&before);
+	return err;
+}
+
+int survey_tree(const struct options *options, const struct kernel_features *features, struct survey *ret)
+{
+	int err = try_until_sure(ret, options, features);
+
+	/* Nobody there: that was no attempt of many. */
+	if (err && !ret->dump.tree.n)
+		return err;
 	if (err)
 		note_failure(ret);
 	log_hold_errors(false);
