@@ -31,7 +31,8 @@ static const char head[] =
 	"th, td { text-align: left; vertical-align: top; padding: .35em .8em .35em 0; border-top: 1px solid "
 	"var(--line); }\n"
 	"th { color: var(--dim); font-weight: 600; } td.n { text-align: right; white-space: nowrap; }\n"
-	"td, li { overflow-wrap: anywhere; } code, .holders { font: 13px/1.5 ui-monospace, monospace; }\n"
+	"li { overflow-wrap: anywhere; } code, .holders { overflow-wrap: anywhere; font: 13px/1.5 ui-monospace, "
+	"monospace; }\n"
 	".outside { color: var(--refused); font-weight: 600; }\n"
 	".shared-object { color: var(--object); } .ghost { color: var(--ghost); } .link-remap { color: var(--link); }"
 	" .file-system { color: var(--file); } .refused { color: var(--refused); }\n"
@@ -130,7 +131,7 @@ static void put_object(const struct report_object *object, FILE *out)
 	put_bytes((int64_t)object->size_bytes, out);
 	put_bytes(object->resident_bytes >= 0 ? object->resident_bytes : object->allocated_bytes, out);
 	fprintf(out, "<td><span class=\"decision %s\">%s</span><br/>", word, word);
-	escape_xml(out, object->reason);
+	escape_xml(out, object->decision == DECISION_REFUSED ? "see the reasons above" : object->reason);
 	put_holders(object, out);
 	fputs("</td></tr>\n", out);
 }

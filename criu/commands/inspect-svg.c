@@ -45,7 +45,8 @@ struct item {
 	size_t n;
 	uint64_t bytes;
 	VEC(struct line) lines;
-	bool alone; /* one process, not one box, has it */
+	bool alone;  /* one process, not one box, has it */
+	bool common; /* so many lines, one to each box of the tree, that they are not drawn */
 	double y;
 };
 
@@ -56,6 +57,7 @@ struct picture {
 	struct hash box_of;  /* (pid, outside) -> its number, plus one */
 	struct hash item_of; /* key -> struct item */
 	bool group_tasks, group_objects;
+	size_t n_inside; /* boxes of the tree; those outside follow */
 };
 
 static bool same_holder(const struct report_holder *a, const struct report_holder *b)
@@ -71,10 +73,22 @@ struct holding {
 	bool alone; /* nobody else holds it */
 };
 
+/* Files that half the machine has mapped to read them are nobody's means to talk to anybody. */
+static bool shows_outsiders(const struct report_object *object)
+{
+	if (object->decision != DECISION_FILE)
+		return true;
+	for (size_t i = 0; i < object->holders.n; i++)
+		if (strchr(object->holders.data[i].access, 'w'))
+			return true;
+	return false;
+}
+
 static void for_each_process(const struct report_object *object, void (*call)(void *arg, const struct holding *holding),
 			     void *arg)
 {
 	const struct report_holder *holders = object->holders.data;
+	bool outsiders = shows_outsiders(object);
 
 	for (size_t i = 0, end; i < object->holders.n; i = end) {
 		struct holding holding = { .object = object, .first = &holders[i] };
@@ -82,7 +96,8 @@ static void for_each_process(const struct report_object *object, void (*call)(vo
 		for (end = i; end < object->holders.n && same_holder(&holders[end], &holders[i]); end++)
 			holding.write |= strchr(holders[end].access, 'w') != NULL;
 		holding.alone = !i && end == object->holders.n;
-		call(arg, &holding);
+		if (outsiders || !holding.first->outside)
+			call(arg, &holding);
 	}
 }
 
@@ -156,6 +171,8 @@ static void merge_boxes(struct picture *picture)
 	}
 	hash_free(&by_key);
 	picture->boxes.n = kept;
+	while (picture->n_inside < kept && !boxes[picture->n_inside].outside)
+		picture->n_inside++;
 }
 
 /* --- items ------------------------------------------------------------------------ */
@@ -221,11 +238,26 @@ static void add_item(struct picture *picture, const struct report_object *object
 
 /* --- places ----------------------------------------------------------------------- */
 
-/* At the height of its holders, so that lines are short and cross little. */
+static bool is_drawn(const struct picture *picture, const struct item *item, const struct line *line)
+{
+	return !item->common || picture->boxes.data[line->box].outside;
+}
+
+static bool is_common(const struct picture *picture, const struct item *item)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < item->lines.n; i++)
+		n += !picture->boxes.data[item->lines.data[i].box].outside;
+	return n > ROWS_UNGROUPED && n == picture->n_inside;
+}
+
+/* What all have comes first. Everything else is at the height of its holders, so that lines are short and cross little. */
 static void set_wish(struct picture *picture, struct item *item)
 {
 	item->y = 0;
-	for (size_t i = 0; i < item->lines.n; i++)
+	item->common = is_common(picture, item);
+	for (size_t i = 0; !item->common && i < item->lines.n; i++)
 		item->y += picture->boxes.data[item->lines.data[i].box].y / (double)item->lines.n;
 }
 
@@ -306,7 +338,8 @@ static void put_item_text(const struct item *item, FILE *out)
 	fprintf(out, "</text>\n<text class=\"dim\" x=\"%d\" y=\"%.1f\">", ITEM_X + 10, item->y + 13);
 	if (item->n == 1)
 		fprintf(out, "%u. %s, ", object->id, report_kind_text(object));
-	fprintf(out, "%s, %s</text>\n", report_size(item->bytes, buf), decision_words[object->decision]);
+	fprintf(out, "%s, %s%s</text>\n", report_size(item->bytes, buf), decision_words[object->decision],
+		item->common ? ", held by all processes" : "");
 }
 
 /* The lines belong to the object: pointing at one of them brings out all. */
@@ -316,7 +349,8 @@ static void put_item(const struct picture *picture, const struct item *item, FIL
 	escape_xml(out, item->n > 1 ? report_kind_text(item->first) : item->first->name);
 	fputs("</title>\n", out);
 	for (size_t i = 0; i < item->lines.n; i++)
-		put_line(picture, item, &item->lines.data[i], out);
+		if (is_drawn(picture, item, &item->lines.data[i]))
+			put_line(picture, item, &item->lines.data[i], out);
 	fprintf(out, "<rect x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%d\" rx=\"5\"/>\n", ITEM_X,
 		item->y - BOX_HEIGHT / 2.0, ITEM_WIDTH, BOX_HEIGHT);
 	put_item_text(item, out);
