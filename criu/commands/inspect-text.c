@@ -81,8 +81,10 @@ static void put_object(const struct report *report, const struct report_object *
 {
 	fprintf(out, "\n%3u. %s ", object->id, report_kind_text(object));
 	escape_terminal(out, object->name);
-	if (object->filesystem)
-		fprintf(out, " on %s", object->filesystem);
+	if (object->filesystem) {
+		fputs(" on ", out);
+		escape_terminal(out, object->filesystem);
+	}
 	fputs(": ", out);
 	put_size(report, object, out);
 	fprintf(out, "\n     %s: ", decision_words[object->decision]);
