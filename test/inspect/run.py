@@ -1,0 +1,365 @@
+"""criu inspect: does it say what dump does, and does it leave everything alone?
+
+    run.py [NAME...]
+
+Names: live, outsider, changing, images, html, screenshot, options, agreement.  `agreement` runs programs of
+test/zdtm, each inspected right before it is dumped.
+"""
+import argparse
+import html.parser
+import json
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+import xml.dom.minidom
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "jobs"))
+import box  # noqa: E402
+from box import Failure, wait_for  # noqa: E402
+
+SHARER = os.path.join(HERE, "sharer.py")
+FIELDS = {"version", "source", "ok", "tasks", "objects", "refusals"}
+TASK_FIELDS = {"pid", "ppid", "comm", "state", "threads"}
+OBJECT_FIELDS = {"id", "kind", "name", "filesystem", "size_bytes", "allocated_bytes", "resident_bytes", "decision",
+                 "reason", "holders"}
+MAPPING_FIELDS = {"pid", "comm", "outside", "type", "start", "end", "access"}
+FD_FIELDS = {"pid", "comm", "outside", "type", "fd", "access"}
+REFUSAL_FIELDS = {"text", "task", "object"}
+KINDS = {"deleted-file", "live-file", "anonymous", "memfd", "sysv", "hugetlb", "other"}
+DECISIONS = {"shared-object", "ghost", "link-remap", "file-system", "refused"}
+
+# Programs of test/zdtm, one for each way the plan can decide; those that are refused among them.
+AGREE = """static/delshm_family static/delshm_outsider static/delshm_links static/delshm_private static/memfd02
+    static/ghost_limit static/ghost_limit_raised static/link10 static/link_remap_refused static/shm_anon_family
+    static/shm_anon_outsider static/traced static/vfork00 static/zombie_leader static/unsupported_inotify
+    static/unsupported_socketpair static/unsupported_sysvshm static/unsupported_thread_fs static/file_locks_refused
+    static/groups_many static/epoll_closed static/epoll_nested static/seccomp_filter static/zombie00 static/stopped
+    static/pthread_tids static/pipe00 static/maps_hugetlb static/session_leader_gone transition/fork_tree
+    transition/thread-bomb transition/orphans transition/exec_thread"""
+
+
+def check(condition, text):
+    if not condition:
+        raise Failure(text)
+
+
+# --- the program ---------------------------------------------------------------
+
+class Sharer:
+    """sharer.py, running, with a directory of its own."""
+
+    def __init__(self, name, *args):
+        self.dir = box.fresh_dir("inspect", name)
+        self.out = os.path.join(self.dir, "out")
+        argv = ["/usr/bin/python3", SHARER, *args]
+        self.pids = []
+        self.root = box.start(argv, self.out, cwd=self.dir)
+        wait_for(lambda: "ready" in box.read(self.out), 20, "the program to be ready")
+        self.outsiders = [int(x) for x in re.findall(r"^outsider (\d+)$", box.read(self.out), re.M)]
+        self.pids = box.tree(self.root)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        box.kill_all([p for p in self.pids + self.outsiders + box.tree(self.root) if box.alive(p)])
+
+
+def inspect(*words, cwd="/", status=None):
+    done = subprocess.run([box.CRIU, "inspect", *words], stdin=subprocess.DEVNULL, capture_output=True, cwd=cwd,
+                          timeout=60 * box.PATIENCE)
+    if status is not None and done.returncode != status:
+        raise Failure(f"inspect {' '.join(words)} returned {done.returncode}, not {status}: "
+                      f"{(done.stderr + done.stdout).decode(errors='replace')[-600:]}")
+    return done
+
+
+def report(*words, status=None):
+    """The JSON report; Failure unless it is what Documentation/inspect.md promises."""
+    done = inspect("--json", *words, status=status)
+    found = json.loads(done.stdout.decode())
+    check(set(found) == FIELDS and found["version"] == 1, f"fields {sorted(found)}")
+    check(found["ok"] == (done.returncode == 0) == (not found["refusals"]), "ok, status and refusals disagree")
+    for task in found["tasks"]:
+        check(set(task) - {"comm_hex"} == TASK_FIELDS and task["pid"] in task["threads"], f"task {task}")
+    ids = [o["id"] for o in found["objects"]]
+    check(ids == list(range(1, len(ids) + 1)), f"ids {ids}")
+    for obj in found["objects"]:
+        check(set(obj) - {"name_hex"} == OBJECT_FIELDS, f"object {sorted(obj)}")
+        check(obj["kind"] in KINDS and obj["decision"] in DECISIONS, f"object {obj['kind']} {obj['decision']}")
+        for holder in obj["holders"]:
+            wanted = MAPPING_FIELDS if holder["type"] == "mapping" else FD_FIELDS
+            check(set(holder) - {"comm_hex"} == wanted, f"holder {holder}")
+    for refusal in found["refusals"]:
+        check(set(refusal) == REFUSAL_FIELDS and refusal["text"], f"refusal {refusal}")
+        check(refusal["object"] is None or refusal["object"] in ids, f"refusal of object {refusal['object']}")
+    return found
+
+
+def named(found, part):
+    objects = [o for o in found["objects"] if part in o["name"]]
+    check(len(objects) == 1, f"{len(objects)} objects are called {part}: {[o['name'] for o in found['objects']]}")
+    return objects[0]
+
+
+def holders(obj, outside=False):
+    return {h["pid"] for h in obj["holders"] if h["outside"] == outside}
+
+
+# --- nothing changes -----------------------------------------------------------------
+
+def state(pids):
+    """What a stop, an attachment, a remote call or a page that was read for the task would change."""
+    found = {}
+    for pid in pids:
+        status = [x for x in box.read(f"/proc/{pid}/status").splitlines() if not x.startswith("SigQ")]
+        fds = {fd: box.read(f"/proc/{pid}/fdinfo/{fd}") for fd in sorted(os.listdir(f"/proc/{pid}/fd"))}
+        times = box.read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[5:15]
+        found[pid] = status, fds, box.read(f"/proc/{pid}/smaps"), times
+    return found
+
+
+def files_below(*tops):
+    return {os.path.join(d, f): os.lstat(os.path.join(d, f)).st_mtime_ns
+            for top in tops for d, _, names in os.walk(top) for f in names}
+
+
+def test_live():
+    """Kinds, sizes, holders and decisions of a tree that could be dumped; and it could."""
+    with Sharer("live", "--procs", "4") as job:
+        before, files = state(job.pids), files_below(box.SHM, job.dir)
+        found = report("-t", str(job.root), status=0)
+        check(before == state(job.pids), "inspect changed the tasks")
+        check(files == files_below(box.SHM, job.dir), "inspect changed files")
+        check([t["pid"] for t in found["tasks"]][0] == job.root, "the root is not the first task")
+        check({t["pid"] for t in found["tasks"]} == set(job.pids), "tasks")
+        shared = named(found, "shared object")
+        check(shared["kind"] == "deleted-file" and shared["decision"] == "shared-object", f"{shared}")
+        check(shared["size_bytes"] == 1 << 20 and shared["allocated_bytes"] == 8192, f"size {shared}")
+        check(shared["resident_bytes"] in (8192, None), f"resident {shared['resident_bytes']}")
+        check(shared["filesystem"] == "tmpfs" and holders(shared) == set(job.pids), f"{shared}")
+        kinds = {o["kind"]: o for o in found["objects"] if o["kind"] != "live-file"}
+        check(kinds["anonymous"]["decision"] == kinds["memfd"]["decision"] == "shared-object", f"{kinds}")
+        check(named(found, "a ghost")["decision"] == "ghost", "the ghost")
+        live = named(found, f"{job.dir}/live")
+        check((live["kind"], live["decision"]) == ("live-file", "file-system"), f"{live}")
+        # a name that is no UTF-8
+        check(bytes.fromhex(shared["name_hex"]).endswith(b"\xff<b>&\"'\x1b[2J"), f"name {shared['name_hex']}")
+        text = inspect("-t", str(job.root), status=0).stdout
+        check(b"\x1b" not in text and b"shared-object" in text and b"\\xff" in text, "the text")
+        images = box.fresh_dir(job.dir, "images")
+        box.dump(job.root, images)
+        box.gone(job.pids)
+    return f"{len(found['objects'])} objects"
+
+
+def test_outsider():
+    """A holder outside is named, and dump refuses for the same reasons in the same words."""
+    with Sharer("outsider", "--procs", "2", "--outsider") as job:
+        found = report("-t", str(job.root), status=1)
+        shared = named(found, "shared object")
+        check(shared["decision"] == "refused" and holders(shared, True) == set(job.outsiders), f"{shared}")
+        images = box.fresh_dir(job.dir, "images")
+        done = subprocess.run([box.CRIU, "dump", "-t", str(job.root), "-D", images, "-v1"], capture_output=True)
+        lines = done.stderr.decode(errors="replace").splitlines()
+        said = sorted(re.sub(r"^Error \([^)]*\): ", "", x) for x in lines if "was refused for" not in x)
+        wanted = sorted(r["text"] for r in found["refusals"])
+        check(done.returncode == 1 and said == wanted, f"inspect says {wanted}, dump says {said}")
+    return f"{len(wanted)} reasons"
+
+
+def test_changing():
+    """Tasks that fork, end, map and open all the time don't confuse it."""
+    with Sharer("changing", "--procs", "2", "--busy") as job:
+        end = time.monotonic() + 3
+        n = 0
+        while time.monotonic() < end:
+            report("-t", str(job.root), status=0)
+            n += 1
+    return f"{n} times"
+
+
+# --- images ---------------------------------------------------------------------------
+
+def test_images():
+    """What was dumped is shown as it was seen alive; what is damaged is no success."""
+    with Sharer("images", "--procs", "3") as job:
+        live = report("-t", str(job.root), status=0)
+        images = box.fresh_dir(job.dir, "images")
+        box.dump(job.root, images)
+    files = files_below(images)
+    found = report("-D", images, status=0)
+    check(files == files_below(images), "inspect changed the images")
+    check({t["pid"] for t in found["tasks"]} == {t["pid"] for t in live["tasks"]}, "tasks")
+
+    def essence(rep):
+        return sorted((o["kind"], o["name"], o["decision"], sorted((h["pid"], h.get("start", 0), h.get("fd", -1), h["access"])
+                                                                   for h in o["holders"] if not h["outside"]))
+                      for o in rep["objects"])
+    check(essence(found) == essence(live), f"{essence(found)} is not {essence(live)}")
+    check(named(found, "shared object")["size_bytes"] == 1 << 20, "size")
+    os.truncate(f"{images}/pages-1.img", 4096)
+    check(report("-D", images, status=1)["refusals"], "no reason")
+    os.unlink(f"{images}/inventory.img")
+    check("inventory.img" in report("-D", images, status=1)["refusals"][0]["text"], "the reason")
+    return f"{len(found['objects'])} objects"
+
+
+# --- the page ---------------------------------------------------------------------------
+
+class Links(html.parser.HTMLParser):
+    """Everything that would be loaded from elsewhere, or run."""
+
+    def __init__(self):
+        super().__init__()
+        self.bad = []
+        self.tags = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag in ("script", "link", "img", "iframe", "object", "embed", "base", "image", "use", "b"):
+            self.bad.append(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "xlink:href", "action", "data") or name.startswith("on"):
+                self.bad.append(f"{tag} {name}={value}")
+
+
+def check_page(path):
+    mode = os.lstat(path).st_mode
+    check(stat.S_IMODE(mode) == 0o600, f"mode {mode:o}")
+    xml.dom.minidom.parse(path)
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    links = Links()
+    links.feed(text)
+    check(not links.bad, f"not alone: {links.bad}")
+    check("svg" in links.tags and "table" in links.tags, "no picture")
+    check(not re.search(r"url\(|@import|https?://(?!www\.w3\.org/(1999/xhtml|2000/svg)\")", text), "a reference")
+    return text, links
+
+
+def test_html():
+    """Well-formed, without anything from elsewhere, every text escaped; one box a process, or one for many."""
+    notes = []
+    for procs in (2, 60):
+        with Sharer(f"html{procs}", "--procs", str(procs), "--outsider") as job:
+            page = os.path.join(job.dir, "page.html")
+            inspect("-t", str(job.root), "--html", page, status=1)
+            text, _ = check_page(page)
+            check("&#60;b&#62;&#38;&#34;&#39;" in text and "<b>" not in text, "the name is not escaped")
+            boxes, outside = (len(re.findall(f'<rect class="{x}"', text)) for x in ("task", "out"))
+            check(boxes == procs if procs < 20 else boxes <= 3, f"{boxes} boxes for {procs} processes")
+            check(outside == 1, f"{outside} boxes for one outsider")
+            os.unlink(page)
+            os.symlink("elsewhere", page)
+            inspect("-t", str(job.root), "--html", page, status=1)
+            check(not os.path.exists(f"{job.dir}/elsewhere"), "it wrote through a symbolic link")
+            notes.append(f"{procs} processes: {boxes} boxes, {len(text) >> 10} KiB")
+    return "; ".join(notes)
+
+
+def test_screenshot(tally):
+    """A browser shows it."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-headless-shell", "google-chrome"))), None)
+    if not browser:
+        tally.skip("screenshot", "no chromium")
+        return None
+    with Sharer("screenshot", "--procs", "3", "--outsider") as job:
+        page, shot = (os.path.join(job.dir, x) for x in ("page.html", "shot.png"))
+        inspect("-t", str(job.root), "--html", page, status=1)
+        subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,1600",
+                        f"--user-data-dir={job.dir}/profile", f"--screenshot={shot}", f"file://{page}"],
+                       check=True, timeout=120 * box.PATIENCE, stdin=subprocess.DEVNULL, capture_output=True)
+        with open(shot, "rb") as f:
+            data = f.read()
+        check(data.startswith(b"\x89PNG") and len(data) > 20000, f"a picture of {len(data)} bytes")
+    return f"{len(data) >> 10} KiB"
+
+
+# --- the rest ----------------------------------------------------------------------------
+
+def test_options():
+    """What can't be inspected is an error without a report."""
+    check(not inspect("-t", "999999", status=1).stdout, "a report on nobody")
+    check(not inspect("-D", "/nonexistent", status=1).stdout, "a report on nothing")
+    check(b"options of inspect" in subprocess.run([box.CRIU, "check", "--json"], capture_output=True).stderr, "--json")
+    own = inspect("--json", "-t", str(os.getpid()), status=1)
+    check(any("criu itself" in r["text"] for r in json.loads(own.stdout)["refusals"]), "criu in its own tree")
+
+
+def agreement(name, record):
+    """Failure unless inspect and dump came to the same end."""
+    done = subprocess.run(["/usr/bin/python3", f"{box.ROOT}/test/zdtm.py", "run", "-t", name, "-f", "h", "-k", "never",
+                           "--criu-bin", f"{HERE}/ahead.py"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          env=dict(os.environ, CRIU=box.CRIU, INSPECT_RECORD=record), timeout=300 * box.PATIENCE)
+    lines = box.read(record).splitlines()
+    if "1 skipped" in done.stdout.splitlines()[-1]:
+        return None
+    check(done.returncode == 0, f"the test itself failed: {done.stdout[-800:]}")
+    check(lines, "nothing was dumped")
+    _, inspected, dumped, changed, texts = json.loads(lines[-1])
+    check(inspected in (0, 1) and (inspected == 0) == (dumped == 0),
+          f"inspect returned {inspected}, dump {dumped}; {texts}")
+    # what changes all the time proves nothing
+    if name.startswith("static/"):
+        check(not changed, f"inspect changed {changed}")
+    return "refused" if dumped else "dumped"
+
+
+def test_agreement(tally):
+    for name in AGREE.split():
+        short = f"agreement {name}"
+        record = os.path.join(box.fresh_dir("inspect", "agreement"), "record")
+        if not os.path.exists(f"{box.ROOT}/test/zdtm/{name}"):
+            tally.fail(short, "not built (make -C test/zdtm)")
+            continue
+        try:
+            note = agreement(name, record)
+        except Failure as e:
+            tally.fail(short, e)
+            continue
+        if note:
+            tally.ok(short, note)
+        else:
+            tally.skip(short, "the test was skipped")
+
+
+TESTS = {"live": test_live, "outsider": test_outsider, "changing": test_changing, "images": test_images,
+         "html": test_html, "screenshot": test_screenshot, "options": test_options, "agreement": test_agreement}
+COUNT_THEMSELVES = {"screenshot", "agreement"}
+
+
+def run(name, tally):
+    try:
+        if name == "agreement":
+            test_agreement(tally)
+        elif name == "screenshot":
+            note = test_screenshot(tally)
+            if note:
+                tally.ok(name, note)
+        else:
+            tally.ok(name, TESTS[name]() or "")
+    except (Failure, OSError, ValueError, KeyError, subprocess.SubprocessError, xml.parsers.expat.ExpatError) as e:
+        tally.fail(name, f"{type(e).__name__}: {e}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tests", nargs="*", metavar="NAME", choices=[[], *TESTS])
+    options = parser.parse_args()
+    box.enter()
+    signal.alarm(int(600 * box.PATIENCE))
+    tally = box.Tally()
+    for name in options.tests or TESTS:
+        run(name, tally)
+    return tally.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
