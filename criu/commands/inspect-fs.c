@@ -7,7 +7,7 @@ static const struct fs {
 	const char *name;
 } file_systems[] = {
 	{ 0x01021994, true, "tmpfs" },	    { 0x0000ef53, true, "ext4" },	{ 0x58465342, true, "xfs" },
-	{ 0x9123683e, true, "btrfs" },	    { 0x794c7630, true, "overlay" },	{ 0xf2f52010, true, "f2fs" },
+	{ 0x9123683e, true, "btrfs" },	    { 0x794c7630, false, "overlay" },	{ 0xf2f52010, true, "f2fs" },
 	{ 0x2fc12fc1, false, "zfs" },	    { 0x958458f6, false, "hugetlbfs" }, { 0x858458f6, true, "ramfs" },
 	{ 0x5345434d, false, "secretmem" }, { 0x65735546, false, "fuse" },	{ 0x00006969, false, "nfs" },
 	{ 0xff534d42, false, "cifs" },	    { 0x01021997, false, "9p" },	{ 0x0bd00bd0, false, "lustre" },
