@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 import xml.dom.minidom
+import xml.parsers.expat
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "jobs"))
@@ -121,8 +122,26 @@ def state(pids):
         status = [x for x in box.read(f"/proc/{pid}/status").splitlines() if not x.startswith("SigQ")]
         fds = {fd: box.read(f"/proc/{pid}/fdinfo/{fd}") for fd in sorted(os.listdir(f"/proc/{pid}/fd"))}
         times = box.read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[5:15]
-        found[pid] = status, fds, box.read(f"/proc/{pid}/smaps"), times
+        # the others count who else has a page, of a library for instance
+        smaps = [x for x in box.read(f"/proc/{pid}/smaps").splitlines()
+                 if not x.startswith(("Pss", "Shared_", "Private_", "Referenced"))]
+        found[pid] = status, fds, smaps, times
     return found
+
+
+def settled(pids):
+    """Their state once it no longer changes by itself."""
+    def same_twice():
+        before = state(pids)
+        time.sleep(0.1)
+        return before if before == state(pids) else None
+    return wait_for(same_twice, 20, "the tasks to sleep")
+
+
+def changes(before, after):
+    """The lines of /proc that are not the same, for a message."""
+    return [(pid, a, b) for pid in before for x, y in zip(before[pid], after[pid])
+            for a, b in zip(repr(x).split(", "), repr(y).split(", ")) if a != b][:8]
 
 
 def files_below(*tops):
@@ -133,9 +152,10 @@ def files_below(*tops):
 def test_live():
     """Kinds, sizes, holders and decisions of a tree that could be dumped; and it could."""
     with Sharer("live", "--procs", "4") as job:
-        before, files = state(job.pids), files_below(box.SHM, job.dir)
+        before, files = settled(job.pids), files_below(box.SHM, job.dir)
         found = report("-t", str(job.root), status=0)
-        check(before == state(job.pids), "inspect changed the tasks")
+        after = state(job.pids)
+        check(before == after, f"inspect changed the tasks: {changes(before, after)}")
         check(files == files_below(box.SHM, job.dir), "inspect changed files")
         check([t["pid"] for t in found["tasks"]][0] == job.root, "the root is not the first task")
         check({t["pid"] for t in found["tasks"]} == set(job.pids), "tasks")
