@@ -22,8 +22,9 @@ def read(path):
 
 def state(pid):
     """What an attachment, a stop or a remote call would change, of a task that sleeps."""
-    lines = read(f"/proc/{pid}/status").splitlines()
-    kept = [x for x in lines if x.startswith(("State", "TracerPid", "Threads", "VmRSS", "VmSize", "SigQ", "voluntary",
+    # How many signals the user has queued, on the whole machine, is not the task's.
+    lines = [x for x in read(f"/proc/{pid}/status").splitlines() if not x.startswith("SigQ")]
+    kept = [x for x in lines if x.startswith(("State", "TracerPid", "Threads", "VmRSS", "VmSize", "voluntary",
                                               "nonvoluntary"))]
     return kept + read(f"/proc/{pid}/maps").splitlines() + sorted(os.listdir(f"/proc/{pid}/fd"))
 
