@@ -266,6 +266,8 @@ static int check_file(const struct model *model, const struct objects *objects, 
 		return check_reg_reference(model, file->fifo->regf_id, "fifo", file->id);
 	case FD_TYPES__EVENTFD:
 		return check_part(file, efd);
+	case FD_TYPES__SIGNALFD:
+		return check_part(file, sgfd);
 	case FD_TYPES__EVENTPOLL:
 		err = check_part(file, epfd);
 		return err ? err : check_watched(model, file->epfd);
