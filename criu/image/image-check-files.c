@@ -268,6 +268,8 @@ static int check_file(const struct model *model, const struct objects *objects, 
 		return check_part(file, efd);
 	case FD_TYPES__SIGNALFD:
 		return check_part(file, sgfd);
+	case FD_TYPES__TIMERFD:
+		return check_part(file, tfd);
 	case FD_TYPES__EVENTPOLL:
 		err = check_part(file, epfd);
 		return err ? err : check_watched(model, file->epfd);

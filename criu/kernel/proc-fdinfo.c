@@ -180,7 +180,79 @@ void proc_fdinfo_free(struct proc_fdinfo *info)
 	VEC_FREE(&info->locks);
 }
 
-/* --- timers ----------------------------------------------------------------------- */
+/* --- timerfd --------------------------------------------------------------------- */
+
+enum timerfd_line {
+	TIMERFD_CLOCK = 1 << 0,
+	TIMERFD_TICKS = 1 << 1,
+	TIMERFD_FLAGS = 1 << 2,
+	TIMERFD_VALUE = 1 << 3,
+	TIMERFD_INTERVAL = 1 << 4,
+	TIMERFD_ALL = (1 << 5) - 1,
+};
+
+/* "(3, 49406829)": seconds and nanoseconds. */
+static const char *scan_timespec(const char *p, struct timespec *ret)
+{
+	uint64_t sec, nsec;
+
+	p = scan_number(scan_char(p, '('), 10, &sec);
+	p = scan_char(scan_char(p, ','), ' ');
+	p = scan_char(scan_number(p, 10, &nsec), ')');
+	if (!p || sec > INT64_MAX || nsec >= 1000000000)
+		return NULL;
+	ret->tv_sec = (time_t)sec;
+	ret->tv_nsec = (long)nsec;
+	return p;
+}
+
+/* Returns the kind of line, 0 for another one, -EINVAL for a malformed one. */
+static int scan_timerfd_line(const char *p, struct proc_timerfd *timer)
+{
+	const char *value, *end;
+	uint64_t flags = 0;
+	int kind;
+
+	if ((value = scan_key(p, "clockid"))) {
+		kind = TIMERFD_CLOCK;
+		end = scan_int(value, &timer->clock_id);
+	} else if ((value = scan_key(p, "ticks"))) {
+		kind = TIMERFD_TICKS;
+		end = scan_number(value, 10, &timer->ticks);
+	} else if ((value = scan_key(p, "settime flags"))) {
+		kind = TIMERFD_FLAGS;
+		end = scan_number(value, 8, &flags);
+		timer->settime_flags = (unsigned int)flags;
+	} else if ((value = scan_key(p, "it_value"))) {
+		kind = TIMERFD_VALUE;
+		end = scan_timespec(value, &timer->value);
+	} else if ((value = scan_key(p, "it_interval"))) {
+		kind = TIMERFD_INTERVAL;
+		end = scan_timespec(value, &timer->interval);
+	} else {
+		return 0;
+	}
+	return end && *end == '\n' && flags <= UINT_MAX ? kind : -EINVAL;
+}
+
+int proc_parse_timerfd(const char *text, struct proc_timerfd *ret)
+{
+	struct proc_timerfd timer = { 0 };
+	int seen = 0, kind;
+
+	for (const char *p = text; p && *p; p = next_line(p)) {
+		kind = scan_timerfd_line(p, &timer);
+		if (kind < 0 || (seen & kind))
+			return fail(EINVAL, "malformed fdinfo of a timerfd at: %.80s", p);
+		seen |= kind;
+	}
+	if (seen != TIMERFD_ALL)
+		return fail(EINVAL, "fdinfo of a timerfd lacks lines: %.200s", text);
+	*ret = timer;
+	return 0;
+}
+
+/* --- POSIX timers ------------------------------------------------------------------ */
 
 static const struct notify_name {
 	const char *name;

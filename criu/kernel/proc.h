@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "util/mem.h"
 
@@ -128,6 +129,14 @@ struct proc_fdinfo {
 	proc_locks locks;   /* held through this descriptor; POSIX locks: by this process */
 };
 
+/* What fdinfo shows of a timerfd besides. */
+struct proc_timerfd {
+	int clock_id;
+	uint64_t ticks;
+	unsigned int settime_flags;
+	struct timespec value, interval; /* value: what remains; 0: it is not armed, or has just expired */
+};
+
 /* One entry of /proc/PID/timers */
 struct proc_timer {
 	int id;
@@ -196,6 +205,7 @@ int must_check proc_parse_status(const char *text, struct proc_status *ret);
 int must_check proc_parse_maps(const char *text, proc_maps *ret);
 int must_check proc_parse_lock(const char *text, struct proc_lock *ret);
 int must_check proc_parse_fdinfo(const char *text, struct proc_fdinfo *ret);
+int must_check proc_parse_timerfd(const char *text, struct proc_timerfd *ret);
 int must_check proc_parse_timers(const char *text, proc_timers *ret);
 int must_check proc_parse_mounts(const char *text, proc_mounts *ret);
 

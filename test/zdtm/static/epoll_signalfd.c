@@ -14,6 +14,7 @@ static int set_up(void *arg)
 	struct epoll_event event = { .events = EPOLLIN, .data.u64 = 0x123456789abcULL };
 	sigset_t set;
 
+	(void)arg;
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
@@ -30,6 +31,7 @@ static int check(void *arg)
 	struct signalfd_siginfo info;
 	struct epoll_event event;
 
+	(void)arg;
 	/* Somebody is waiting when it comes. */
 	if (epoll_wait(efd, &event, 1, 0) != 0)
 		return fail("an event out of nowhere");

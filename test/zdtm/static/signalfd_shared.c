@@ -19,6 +19,7 @@ static int read_signal(int want)
 
 static int child_check(void *arg)
 {
+	(void)arg;
 	if (read_signal(0) != -1 || errno != EAGAIN)
 		return fail("child: it reads what its parent was sent");
 	/* The parent has changed the set by now. */

@@ -1,0 +1,60 @@
+/* Entries that no dump writes are turned down. */
+#include <signal.h>
+
+#include "files/files-internal.h"
+#include "util/test.h"
+
+static void test_validate_signalfd(void)
+{
+	SignalfdEntry sgfd = SIGNALFD_ENTRY__INIT;
+	FileEntry entry = FILE_ENTRY__INIT;
+
+	entry.id = sgfd.id = 7;
+	CHECK_EQ(signalfd_kind.validate(NULL, &entry), -EINVAL);
+	entry.sgfd = &sgfd;
+	CHECK_EQ(signalfd_kind.validate(NULL, &entry), 0);
+	sgfd.sigmask = ~(1ULL << (SIGKILL - 1) | 1ULL << (SIGSTOP - 1));
+	CHECK_EQ(signalfd_kind.validate(NULL, &entry), 0);
+	sgfd.sigmask = 1ULL << (SIGKILL - 1);
+	CHECK_EQ(signalfd_kind.validate(NULL, &entry), -EINVAL);
+	sgfd.sigmask = 0;
+	sgfd.id = 8;
+	CHECK_EQ(signalfd_kind.validate(NULL, &entry), -EINVAL);
+}
+
+static void test_validate_timerfd(void)
+{
+	const TimerfdEntry good = { .base = PROTOBUF_C_MESSAGE_INIT(&timerfd_entry__descriptor),
+				    .clockid = CLOCK_BOOTTIME,
+				    .settime_flags = 3,
+				    .vsec = INT64_MAX,
+				    .vnsec = 999999999 };
+	FileEntry entry = FILE_ENTRY__INIT;
+	TimerfdEntry tfd = good;
+
+	CHECK_EQ(timerfd_kind.validate(NULL, &entry), -EINVAL);
+	entry.tfd = &tfd;
+	CHECK_EQ(timerfd_kind.validate(NULL, &entry), 0);
+	tfd.clockid = CLOCK_PROCESS_CPUTIME_ID;
+	CHECK_EQ(timerfd_kind.validate(NULL, &entry), -EINVAL);
+	tfd = good;
+	tfd.settime_flags = 4;
+	CHECK_EQ(timerfd_kind.validate(NULL, &entry), -EINVAL);
+	tfd = good;
+	tfd.vsec = 1ULL << 63;
+	CHECK_EQ(timerfd_kind.validate(NULL, &entry), -EINVAL);
+	tfd = good;
+	tfd.insec = 1000000000;
+	CHECK_EQ(timerfd_kind.validate(NULL, &entry), -EINVAL);
+	tfd = good;
+	tfd.has_expiry_ns = true;
+	tfd.expiry_ns = UINT64_MAX;
+	CHECK_EQ(timerfd_kind.validate(NULL, &entry), -EINVAL);
+}
+
+int main(void)
+{
+	test_validate_signalfd();
+	test_validate_timerfd();
+	return test_end();
+}
