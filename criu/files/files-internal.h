@@ -28,6 +28,7 @@ extern const struct file_kind eventpoll_kind;
 extern const struct file_kind tty_kind;
 extern const struct file_kind signalfd_kind;
 extern const struct file_kind timerfd_kind;
+extern const struct file_kind inotify_kind;
 
 /** file_kind_of - the kind of an entry, or NULL when this version has none for it. */
 const struct file_kind *file_kind_of(FdTypes type);

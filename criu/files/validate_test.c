@@ -1,5 +1,6 @@
 /* Entries that no dump writes are turned down. */
 #include <signal.h>
+#include <sys/inotify.h>
 
 #include "files/files-internal.h"
 #include "util/test.h"
@@ -52,8 +53,36 @@ static void test_validate_timerfd(void)
 	CHECK_EQ(timerfd_kind.validate(NULL, &entry), -EINVAL);
 }
 
+static void test_validate_inotify(void)
+{
+	InotifyWdEntry watches[2] = { INOTIFY_WD_ENTRY__INIT, INOTIFY_WD_ENTRY__INIT },
+		       *both[] = { watches, watches + 1 };
+	InotifyFileEntry ify = INOTIFY_FILE_ENTRY__INIT;
+	FileEntry entry = FILE_ENTRY__INIT;
+
+	CHECK_EQ(inotify_kind.validate(NULL, &entry), -EINVAL);
+	entry.ify = &ify;
+	CHECK_EQ(inotify_kind.validate(NULL, &entry), 0);
+	ify.wd = both;
+	ify.n_wd = 2;
+	watches[0].wd = 1;
+	watches[1].wd = INT32_MAX;
+	watches[1].mask = IN_ALL_EVENTS | IN_ONESHOT | IN_EXCL_UNLINK;
+	CHECK_EQ(inotify_kind.validate(NULL, &entry), 0);
+	watches[1].wd = 1;
+	CHECK_EQ(inotify_kind.validate(NULL, &entry), -EINVAL);
+	watches[1].wd = 0;
+	CHECK_EQ(inotify_kind.validate(NULL, &entry), -EINVAL);
+	watches[1].wd = 1u << 31;
+	CHECK_EQ(inotify_kind.validate(NULL, &entry), -EINVAL);
+	watches[1].wd = 2;
+	watches[1].mask |= IN_MASK_ADD;
+	CHECK_EQ(inotify_kind.validate(NULL, &entry), -EINVAL);
+}
+
 int main(void)
 {
+	test_validate_inotify();
 	test_validate_signalfd();
 	test_validate_timerfd();
 	return test_end();

@@ -142,11 +142,16 @@ static int check_carried_file(const CarriedFileEntry *carried)
 	return check_shmem_file(&file);
 }
 
+static bool handle_is_whole(const FhEntry *handle)
+{
+	return handle->bytes <= HANDLE_MAX_BYTES && handle->n_handle * sizeof(uint64_t) >= handle->bytes;
+}
+
 static int check_external_object(const ExternalObjectEntry *entry)
 {
 	const FhEntry *handle = entry->handle;
 
-	if (handle && (handle->bytes > HANDLE_MAX_BYTES || handle->n_handle * sizeof(uint64_t) < handle->bytes))
+	if (handle && !handle_is_whole(handle))
 		return fail(EINVAL, "external-objects.img: file handle of %u bytes in %zu words", handle->bytes,
 			    handle->n_handle);
 	for (size_t i = 0; i < entry->n_holders; i++) {
@@ -246,6 +251,25 @@ static int check_watched(const struct model *model, const EventpollFileEntry *ep
 	return 0;
 }
 
+static int check_inotify(const struct model *model, const InotifyFileEntry *ify)
+{
+	for (size_t i = 0; i < ify->n_wd; i++) {
+		const InotifyWdEntry *watch = ify->wd[i];
+		int err = 0;
+
+		if (!handle_is_whole(watch->f_handle))
+			return fail(EINVAL, "files.img: inotify instance %u: file handle of %u bytes in %zu words",
+				    ify->id, watch->f_handle->bytes, watch->f_handle->n_handle);
+		if (watch->f_handle->path)
+			err = check_path(watch->f_handle->path, "inotify instance", ify->id);
+		if (!err && watch->has_file_id)
+			err = check_reg_reference(model, watch->file_id, "inotify instance", ify->id);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 static int check_file(const struct model *model, const struct objects *objects, const FileEntry *file)
 {
 	int err;
@@ -270,6 +294,9 @@ static int check_file(const struct model *model, const struct objects *objects, 
 		return check_part(file, sgfd);
 	case FD_TYPES__TIMERFD:
 		return check_part(file, tfd);
+	case FD_TYPES__INOTIFY:
+		err = check_part(file, ify);
+		return err ? err : check_inotify(model, file->ify);
 	case FD_TYPES__EVENTPOLL:
 		err = check_part(file, epfd);
 		return err ? err : check_watched(model, file->epfd);

@@ -252,6 +252,80 @@ int proc_parse_timerfd(const char *text, struct proc_timerfd *ret)
 	return 0;
 }
 
+/* --- inotify ---------------------------------------------------------------------- */
+
+/* "key:value", in hexadecimal like all of the line; NULL is passed on. */
+static const char *scan_field(const char *p, const char *key, uint64_t max, uint64_t *ret)
+{
+	const char *value = p ? scan_key(skip_blanks(p), key) : NULL;
+
+	value = value ? scan_number(value, 16, ret) : NULL;
+	return value && *ret <= max ? value : NULL;
+}
+
+static const char *scan_handle(const char *p, struct proc_watch *watch)
+{
+	uint64_t bytes, type;
+
+	p = scan_field(p, "fhandle-bytes", sizeof(watch->handle), &bytes);
+	p = scan_field(p, "fhandle-type", INT_MAX, &type);
+	p = p ? scan_key(skip_blanks(p), "f_handle") : NULL;
+	for (size_t i = 0; p && i < bytes; i++) {
+		const char digits[3] = { p[0], p[0] ? p[1] : '\0', '\0' };
+		uint64_t byte;
+		const char *end = scan_number(digits, 16, &byte);
+
+		p = end == digits + 2 ? p + 2 : NULL;
+		watch->handle[i] = (unsigned char)byte;
+	}
+	if (!p)
+		return NULL;
+	watch->handle_bytes = (unsigned int)bytes;
+	watch->handle_type = (int)type;
+	return p;
+}
+
+/* "inotify wd:1 ino:a94f9b sdev:fe00000 mask:fff ignored_mask:0 fhandle-bytes:8 fhandle-type:1 f_handle:9b4f..." */
+static int scan_watch(const char *p, struct proc_watch *watch)
+{
+	uint64_t wd, dev, mask, ignored;
+
+	p = scan_field(p, "wd", INT_MAX, &wd);
+	p = scan_field(p, "ino", UINT64_MAX, &watch->ino);
+	p = scan_field(p, "sdev", UINT32_MAX, &dev);
+	p = scan_field(p, "mask", UINT32_MAX, &mask);
+	p = scan_field(p, "ignored_mask", UINT32_MAX, &ignored);
+	if (p && *skip_blanks(p) != '\n')
+		p = scan_handle(p, watch);
+	if (!p || *skip_blanks(p) != '\n' || !wd)
+		return -EINVAL;
+	watch->wd = (int)wd;
+	watch->dev = (uint32_t)dev;
+	watch->mask = (uint32_t)mask;
+	watch->ignored_mask = (uint32_t)ignored;
+	return 0;
+}
+
+int proc_parse_watches(const char *text, proc_watches *ret)
+{
+	static const char key[] = "inotify ";
+	proc_watches watches = { 0 };
+
+	for (const char *p = text; p && *p; p = next_line(p)) {
+		struct proc_watch watch = { 0 };
+
+		if (strncmp(p, key, sizeof(key) - 1))
+			continue;
+		if (scan_watch(p + sizeof(key) - 1, &watch)) {
+			VEC_FREE(&watches);
+			return fail(EINVAL, "malformed fdinfo of an inotify instance at: %.160s", p);
+		}
+		VEC_PUSH(&watches, watch);
+	}
+	*ret = watches;
+	return 0;
+}
+
 /* --- POSIX timers ------------------------------------------------------------------ */
 
 static const struct notify_name {

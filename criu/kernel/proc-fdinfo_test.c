@@ -44,8 +44,55 @@ static void test_timerfd(void)
 	}
 }
 
+static void test_watches(void)
+{
+	static const char text[] =
+		COMMON "inotify wd:309 ino:1 sdev:16 mask:2 ignored_mask:0 fhandle-bytes:c fhandle-type:81 "
+		       "f_handle:010000000000000001000000\n"
+		       "inotify wd:1 ino:ffffffffffffffff sdev:fe00000 mask:84000fff ignored_mask:0 \n";
+	static const char *const bad[] = {
+		"inotify wd:0 ino:1 sdev:1 mask:2 ignored_mask:0\n",
+		"inotify wd:80000000 ino:1 sdev:1 mask:2 ignored_mask:0\n",
+		"inotify wd:1 ino:1 sdev:100000000 mask:2 ignored_mask:0\n",
+		"inotify wd:1 ino:1 mask:2 ignored_mask:0\n",
+		"inotify wd:1 ino:1 sdev:1 mask:x ignored_mask:0\n",
+		"inotify wd:1 ino:1 sdev:1 mask:1 ignored_mask:0 fhandle-bytes:1\n",
+		"inotify wd:1 ino:1 sdev:1 mask:1 ignored_mask:0 fhandle-bytes:2 fhandle-type:1 f_handle:ab\n",
+		"inotify wd:1 ino:1 sdev:1 mask:1 ignored_mask:0 fhandle-bytes:2 fhandle-type:1 f_handle:abc\n",
+		"inotify wd:1 ino:1 sdev:1 mask:1 ignored_mask:0 fhandle-bytes:1 fhandle-type:1 f_handle:abc\n",
+		"inotify wd:1 ino:1 sdev:1 mask:1 ignored_mask:0 fhandle-bytes:1 fhandle-type:1 f_handle:a",
+		"inotify wd:1 ino:1 sdev:1 mask:1 ignored_mask:0 fhandle-bytes:81 fhandle-type:1 f_handle:ab\n",
+		"inotify wd:1 ino:1 sdev:1 mask:1 ignored_mask:0",
+	};
+	proc_watches watches = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		CHECK_EQ(proc_parse_watches(bad[i], &watches), -EINVAL);
+	CHECK_EQ(proc_parse_watches(COMMON, &watches), 0);
+	CHECK_EQ(watches.n, 0);
+	CHECK_EQ(proc_parse_watches(text, &watches), 0);
+	if (CHECK_EQ(watches.n, 2)) {
+		CHECK_EQ(watches.data[0].wd, 0x309);
+		CHECK_EQ(watches.data[0].handle_bytes, 12);
+		CHECK_EQ(watches.data[0].handle_type, 0x81);
+		CHECK(!memcmp(watches.data[0].handle, "\1\0\0\0\0\0\0\0\1\0\0\0", 12));
+		CHECK_EQ(watches.data[1].ino, UINT64_MAX);
+		CHECK_EQ(watches.data[1].dev, 0xfe00000);
+		CHECK_EQ(watches.data[1].mask, 0x84000fff);
+		CHECK_EQ(watches.data[1].handle_bytes, 0);
+	}
+	VEC_FREE(&watches);
+	/* Cut within the first watch. */
+	for (size_t n = sizeof(COMMON) + 8; n < sizeof(COMMON) + 100; n++) {
+		auto_free char *cut = xasprintf("%.*s", (int)n, text);
+
+		CHECK_EQ(proc_parse_watches(cut, &watches), -EINVAL);
+	}
+}
+
 int main(void)
 {
+	test_watches();
 	test_timerfd();
 	return test_end();
 }

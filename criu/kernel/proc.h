@@ -137,6 +137,19 @@ struct proc_timerfd {
 	struct timespec value, interval; /* value: what remains; 0: it is not armed, or has just expired */
 };
 
+/* One watch in the fdinfo of an inotify instance. */
+struct proc_watch {
+	int wd;
+	uint64_t ino;
+	uint32_t dev; /* as the kernel has it: 20 bits for the minor number */
+	uint32_t mask, ignored_mask;
+	unsigned int handle_bytes; /* 0: the file system has no handles */
+	int handle_type;
+	unsigned char handle[128];
+};
+
+typedef VEC(struct proc_watch) proc_watches;
+
 /* One entry of /proc/PID/timers */
 struct proc_timer {
 	int id;
@@ -206,6 +219,7 @@ int must_check proc_parse_maps(const char *text, proc_maps *ret);
 int must_check proc_parse_lock(const char *text, struct proc_lock *ret);
 int must_check proc_parse_fdinfo(const char *text, struct proc_fdinfo *ret);
 int must_check proc_parse_timerfd(const char *text, struct proc_timerfd *ret);
+int must_check proc_parse_watches(const char *text, proc_watches *ret);
 int must_check proc_parse_timers(const char *text, proc_timers *ret);
 int must_check proc_parse_mounts(const char *text, proc_mounts *ret);
 

@@ -1,0 +1,307 @@
+/*
+ * inotify(7).
+ *
+ * The kernel keeps: watches, each on an inode, with a number and a mask, and events that
+ * nobody has read. fdinfo shows the watches with file handles. A handle leads to the inode
+ * whatever its names are now; the path is recorded as well, for file systems that are
+ * made anew or copied. A deleted file that a task has open or mapped is watched again as what
+ * takes its place. The numbers are the program's keys: each watch is
+ * added with its own (INOTIFY_IOC_SETNEXTWD).
+ *
+ * Watches are added in settle: files are opened, made and removed before. Events can't be looked at without
+ * taking them out, nor put in: an instance with unread ones is refused.
+ *
+ * Refused: watches on file systems without handles, and on deleted files that only
+ * somebody outside the tree holds. Lost: the number the next watch would get, if watches with higher
+ * numbers were removed before.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/sysmacros.h>
+
+#include "files/files-internal.h"
+#include "files/fown.h"
+#include "kernel/path.h"
+#include "mem/external-handle.h"
+
+#ifndef INOTIFY_IOC_SETNEXTWD
+#define INOTIFY_IOC_SETNEXTWD _IOW('I', 0, int32_t)
+#endif
+
+#define FH_WORDS 16 /* as many as mainline's entries have */
+
+/* What a watch was added with; older kernels show bits of their own besides. */
+#define MASK_KEPT (IN_ALL_EVENTS | IN_EXCL_UNLINK | IN_ONESHOT)
+
+static dev_t dev_of(const InotifyWdEntry *watch)
+{
+	return makedev(watch->s_dev >> 20, watch->s_dev & 0xfffff);
+}
+
+/* Inodes of one file system are opened through one descriptor. */
+struct anchor {
+	dev_t dev;
+	int fd;
+};
+
+static void anchor_free(struct anchor *anchor)
+{
+	close_fdp(&anchor->fd);
+}
+
+static int open_handle(struct anchor *anchor, const InotifyWdEntry *watch)
+{
+	const FhEntry *fh = watch->f_handle;
+	struct inode_handle handle = { .bytes = fh->bytes, .type = (int)fh->type };
+
+	if (!handle.bytes)
+		return -EOPNOTSUPP;
+	memcpy(handle.data, fh->handle, handle.bytes);
+	if (anchor->fd < 0 || anchor->dev != dev_of(watch)) {
+		close_fdp(&anchor->fd);
+		anchor->dev = dev_of(watch);
+		anchor->fd = handle_anchor(anchor->dev, fh->path ? fh->path : "");
+	}
+	return anchor->fd < 0 ? -ENOENT : handle_open(anchor->fd, &handle);
+}
+
+/* --- dump ------------------------------------------------------------------------ */
+
+static bool inotify_match(const struct file_desc *desc)
+{
+	return !strcmp(desc->link, "anon_inode:inotify");
+}
+
+static InotifyWdEntry *new_watch(struct model *model, uint32_t id, const struct proc_watch *watch)
+{
+	InotifyWdEntry *entry = model_new(model, InotifyWdEntry, inotify_wd_entry__init);
+	FhEntry *fh = model_new(model, FhEntry, fh_entry__init);
+
+	entry->id = id;
+	entry->i_ino = watch->ino;
+	entry->mask = watch->mask & MASK_KEPT;
+	entry->ignored_mask = watch->ignored_mask;
+	entry->s_dev = watch->dev;
+	entry->wd = (uint32_t)watch->wd;
+	entry->f_handle = fh;
+	fh->bytes = watch->handle_bytes;
+	fh->type = (uint32_t)watch->handle_type;
+	fh->n_handle = FH_WORDS;
+	fh->handle = arena_array(model->arena, uint64_t, FH_WORDS);
+	memcpy(fh->handle, watch->handle, watch->handle_bytes);
+	return entry;
+}
+
+static int compare_watches(const void *a, const void *b)
+{
+	const InotifyWdEntry *watch_a = *(InotifyWdEntry *const *)a, *watch_b = *(InotifyWdEntry *const *)b;
+
+	return (watch_a->wd > watch_b->wd) - (watch_a->wd < watch_b->wd);
+}
+
+static int inotify_plan(struct files_dump *ctx, struct file_desc *desc)
+{
+	InotifyFileEntry *ify = model_new(ctx->model, InotifyFileEntry, inotify_file_entry__init);
+	proc_watches watches = { 0 };
+	int ret, queued;
+
+	desc->entry->ify = ify;
+	ify->id = desc->entry->id;
+	ify->flags = desc->info.flags & ~FILE_FLAGS_NEVER;
+	if (ioctl(desc->fd, FIONREAD, &queued))
+		return fail_errno("inotify instance: FIONREAD");
+	if (queued)
+		refuse(ctx->refusals,
+		       "inotify instance: it holds %d bytes of events, which can't be saved; dump again when the task "
+		       "has read them",
+		       queued);
+	ret = proc_parse_watches(desc->info.text, &watches);
+	if (ret)
+		return ret;
+	ify->wd = arena_array(ctx->model->arena, InotifyWdEntry *, watches.n ? watches.n : 1);
+	for (size_t i = 0; i < watches.n; i++)
+		ify->wd[ify->n_wd++] = new_watch(ctx->model, ify->id, &watches.data[i]);
+	/* The kernel shows the newest first, which as such says nothing: numbers start again when they run out. */
+	if (ify->n_wd)
+		qsort(ify->wd, ify->n_wd, sizeof(*ify->wd), compare_watches);
+	VEC_FREE(&watches);
+	return fown_dump(ctx, desc, &ify->fown);
+}
+
+/* The entry of a file of the tree that will be made again. */
+static bool find_deleted(struct files_dump *ctx, int fd, const struct stat *st, InotifyWdEntry *watch)
+{
+	const struct inode *inode = inode_get(ctx->inodes, fd, st);
+
+	if (!inode || !inode->remap_files.n)
+		return false;
+	watch->has_file_id = true;
+	watch->file_id = inode->remap_files.data[0]->id;
+	return true;
+}
+
+/* The name the kernel knows for an inode that a handle led to, if that leads back to it. */
+static void note_path(struct files_dump *ctx, int fd, FhEntry *fh)
+{
+	auto_free char *link = NULL;
+	auto_fd int again = -1;
+	char name[32];
+
+	snprintf(name, sizeof(name), "fd/%d", fd);
+	if (proc_read_link(getpid(), name, &link) || link[0] != '/')
+		return;
+	again = path_open(link, O_PATH | O_NOFOLLOW);
+	if (again >= 0 && inode_same(fd, again) == 1)
+		fh->path = arena_strdup(ctx->model->arena, link);
+}
+
+static int resolve_watch(struct files_dump *ctx, struct anchor *anchor, InotifyWdEntry *watch)
+{
+	auto_fd int fd = open_handle(anchor, watch);
+	struct stat st;
+
+	if (fd < 0) {
+		refuse(ctx->refusals,
+		       "inotify instance: watch %" PRIu32 " is on inode %" PRIu64
+		       " of device %u:%u, which cannot be opened by a file handle (%s); remove the watch before the "
+		       "dump",
+		       watch->wd, watch->i_ino, major(dev_of(watch)), minor(dev_of(watch)), strerror(-fd));
+		return 0;
+	}
+	if (fstat(fd, &st))
+		return fail_errno("watch %" PRIu32 ": fstat", watch->wd);
+	if (st.st_nlink)
+		note_path(ctx, fd, watch->f_handle);
+	else if (!find_deleted(ctx, fd, &st, watch))
+		refuse(ctx->refusals,
+		       "inotify instance: watch %" PRIu32 " is on a deleted file that is only held outside the tree; "
+		       "remove the watch before the dump",
+		       watch->wd);
+	return 0;
+}
+
+static int inotify_resolve(struct files_dump *ctx, struct file_desc *desc)
+{
+	cleanup_with(anchor_free) struct anchor anchor = { .fd = -1 };
+	const InotifyFileEntry *ify = desc->entry->ify;
+	int ret = 0;
+
+	for (size_t i = 0; i < ify->n_wd && !ret; i++)
+		ret = resolve_watch(ctx, &anchor, ify->wd[i]);
+	return ret;
+}
+
+/* --- restore --------------------------------------------------------------------- */
+
+static int inotify_validate(const struct model *model, const FileEntry *entry)
+{
+	const InotifyFileEntry *ify = entry->ify;
+	struct hash seen = { 0 };
+	int ret = 0;
+
+	if (!ify || ify->id != entry->id)
+		return fail(EINVAL, "inotify instance without its entry");
+	for (size_t i = 0; i < ify->n_wd && !ret; i++) {
+		InotifyWdEntry *watch = ify->wd[i];
+
+		if (!watch->wd || watch->wd > INT32_MAX || hash_put(&seen, watch->wd, 0, watch))
+			ret = fail(EINVAL, "inotify instance: watch %" PRIu32 " is none or there twice", watch->wd);
+		else if (watch->mask & (IN_ONLYDIR | IN_DONT_FOLLOW | IN_MASK_CREATE | IN_MASK_ADD | IN_ISDIR))
+			ret = fail(EINVAL, "inotify instance: watch %" PRIu32 ": no watch has mask %#" PRIx32,
+				   watch->wd, watch->mask);
+	}
+	hash_free(&seen);
+	return ret;
+}
+
+static int inotify_make(struct files_restore *ctx, const FileEntry *entry, struct made_file *ret)
+{
+	auto_fd int fd = inotify_init1(IN_CLOEXEC);
+
+	if (fd < 0)
+		return fail_errno("inotify_init1%s",
+				  errno == EMFILE ? " (/proc/sys/fs/inotify/max_user_instances)" : "");
+	if (fcntl(fd, F_SETFL, entry->ify->flags & ~(uint32_t)O_ASYNC))
+		return fail_errno("inotify instance: F_SETFL");
+	ret->fd = take_fd(&fd);
+	return 0;
+}
+
+static bool is_deleted(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) || !st.st_nlink;
+}
+
+/* What took the place of a deleted file. */
+static int open_remade(struct files_restore *ctx, uint32_t file_id)
+{
+	int borrowed = remap_fd(ctx->remaps, file_id);
+	int fd = borrowed < 0 ? borrowed : fcntl(borrowed, F_DUPFD_CLOEXEC, 0);
+
+	return fd < 0 && borrowed >= 0 ? -errno : fd;
+}
+
+static int open_watched(struct files_restore *ctx, struct anchor *anchor, const InotifyWdEntry *watch)
+{
+	const char *path = watch->f_handle->path;
+	auto_fd int fd = -1;
+
+	if (watch->has_file_id)
+		return open_remade(ctx, watch->file_id);
+	fd = open_handle(anchor, watch);
+	if (fd >= 0 && !is_deleted(fd))
+		return take_fd(&fd);
+	return path ? path_open(path, O_PATH | O_NOFOLLOW) : -ESTALE;
+}
+
+static int add_watch(struct files_restore *ctx, struct anchor *anchor, const InotifyWdEntry *watch, int fd)
+{
+	/* Of two watches on one inode the second would change the first, and there must be some bit. */
+	const uint32_t mask = (watch->mask & MASK_KEPT) | IN_MASK_CREATE;
+	const char *path = watch->f_handle->path ? watch->f_handle->path : "unknown path";
+	auto_fd int watched = open_watched(ctx, anchor, watch);
+	char name[64];
+	int wd;
+
+	if (watched < 0)
+		return fail(-watched, "inotify instance: watch %" PRIu32 ": inode %" PRIu64 " (%s) is not there",
+			    watch->wd, watch->i_ino, path);
+	if (ioctl(fd, INOTIFY_IOC_SETNEXTWD, (int)watch->wd))
+		return fail_errno("inotify instance: this kernel cannot give a watch number %" PRIu32, watch->wd);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", watched);
+	wd = inotify_add_watch(fd, name, mask);
+	if (wd < 0)
+		return fail_errno("inotify instance: cannot watch inode %" PRIu64 " (%s)%s", watch->i_ino, path,
+				  errno == ENOSPC ? " (/proc/sys/fs/inotify/max_user_watches)" : "");
+	if (wd != (int)watch->wd)
+		return fail(EBUSY, "inotify instance: a watch got number %d instead of %" PRIu32, wd, watch->wd);
+	return 0;
+}
+
+static int inotify_settle(struct files_restore *ctx, const FileEntry *entry, int fd)
+{
+	cleanup_with(anchor_free) struct anchor anchor = { .fd = -1 };
+	const InotifyFileEntry *ify = entry->ify;
+	int ret = 0;
+
+	for (size_t i = 0; i < ify->n_wd && !ret; i++)
+		ret = add_watch(ctx, &anchor, ify->wd[i], fd);
+	return ret;
+}
+
+const struct file_kind inotify_kind = {
+	.type = FD_TYPES__INOTIFY,
+	.name = "inotify instance",
+	.match = inotify_match,
+	.plan = inotify_plan,
+	.resolve = inotify_resolve,
+	.validate = inotify_validate,
+	.make = inotify_make,
+	.settle = inotify_settle,
+};
