@@ -29,6 +29,7 @@ extern const struct file_kind tty_kind;
 extern const struct file_kind signalfd_kind;
 extern const struct file_kind timerfd_kind;
 extern const struct file_kind inotify_kind;
+extern const struct file_kind pidfd_kind;
 
 /** file_kind_of - the kind of an entry, or NULL when this version has none for it. */
 const struct file_kind *file_kind_of(FdTypes type);
@@ -149,6 +150,7 @@ struct files_restore_state {
 	VEC(struct made_pipe *) all_pipes; /* owned */
 	struct hash pipe_data;		   /* (pipe id, is a fifo) -> struct pipe_data_image * */
 	struct hash packet_pipes;	   /* (pipe id, is a fifo) -> anything: a writer has O_DIRECT set */
+	struct hash gone_pidfds;	   /* file id -> descriptor + 1, of all_opened */
 	struct hash ttys_settled;	   /* tty info id -> anything */
 	struct looked_up looked_up;	   /* the last one */
 	struct hash slots;		   /* (table, number) -> FdinfoEntry * */

@@ -20,8 +20,8 @@
 
 /* Dump asks them in this order: a memfd is a regular file too, but not one with a path. */
 const struct file_kind *const file_kinds[] = {
-	&memfd_kind,	 &reg_kind, &pipe_kind,	    &fifo_kind,	   &eventfd_kind,
-	&eventpoll_kind, &tty_kind, &signalfd_kind, &timerfd_kind, &inotify_kind,
+	&memfd_kind, &reg_kind,	     &pipe_kind,    &fifo_kind,	   &eventfd_kind, &eventpoll_kind,
+	&tty_kind,   &signalfd_kind, &timerfd_kind, &inotify_kind, &pidfd_kind,
 };
 const size_t file_kinds_len = ARRAY_SIZE(file_kinds);
 
@@ -184,7 +184,15 @@ static int make_one(struct files_restore *ctx, const FileEntry *entry)
 	return 0;
 }
 
-int files_make(struct files_restore *ctx)
+static bool needs_tasks(const FileEntry *entry)
+{
+	const struct file_kind *kind = file_kind_of(entry->type);
+
+	return kind && kind->needs_tasks;
+}
+
+/* Those that need the tasks, or those that don't. */
+static int make_all(struct files_restore *ctx, bool with_tasks)
 {
 	struct files_restore_state *state = files_restore_state(ctx);
 
@@ -200,16 +208,30 @@ int files_make(struct files_restore *ctx)
 			entry = model_file(ctx->model, table->fds[i]->id);
 			if (!entry)
 				return fail(EINVAL, "file %" PRIu32 " is not in files.img", table->fds[i]->id);
+			if (needs_tasks(entry) != with_tasks)
+				continue;
 			ret = make_one(ctx, entry);
 			if (ret)
 				return ret;
 		}
 	}
-	pipe_made_close(state);
-
 	for (size_t i = 0; i < state->all_made.n; i++)
 		state->all_made.data[i]->fd = move_high(state->all_made.data[i]->fd);
 	return 0;
+}
+
+int files_make(struct files_restore *ctx)
+{
+	int ret = make_all(ctx, false);
+
+	if (!ret)
+		pipe_made_close(ctx->state);
+	return ret;
+}
+
+int files_make_of_tasks(struct files_restore *ctx)
+{
+	return make_all(ctx, true);
 }
 
 struct made_file *files_made(const struct files_restore *ctx, uint32_t id)
@@ -397,6 +419,7 @@ void files_restore_free(struct files_restore *ctx)
 	hash_free(&state->pipes);
 	hash_free(&state->pipe_data);
 	hash_free(&state->packet_pipes);
+	hash_free(&state->gone_pidfds);
 	hash_free(&state->ttys_settled);
 	hash_free(&state->slots);
 	hash_free(&state->first_slots);

@@ -52,6 +52,7 @@ struct made_file;
 struct file_kind {
 	FdTypes type;
 	const char *name;
+	bool needs_tasks; /* it can be made only when all processes exist */
 
 	/* Dump. Is this description one of ours? Kinds are asked in table order. */
 	bool (*match)(const struct file_desc *desc);
@@ -107,8 +108,12 @@ void files_dump_free(struct files_dump *ctx);
 
 int must_check files_validate(const struct model *model);
 
-/** files_make - make every description that a descriptor table names, once each, as descriptors of ours. */
+/**
+ * files_make - make every description that a descriptor table names, once each, as descriptors of ours
+ * files_make_of_tasks - those that files_make() had to leave out, once all processes exist
+ */
 int must_check files_make(struct files_restore *ctx);
+int must_check files_make_of_tasks(struct files_restore *ctx);
 
 /** files_fd - our descriptor of description @id made by files_make(); borrowed; logged -ENOENT. */
 int must_check files_fd(struct files_restore *ctx, uint32_t id);

@@ -11,8 +11,6 @@ static const struct {
 } by_link[] = {
 	{ "anon_inode:[fanotify]", "fanotify group" },
 	{ "anon_inode:[io_uring]", "io_uring instance" },
-	{ "anon_inode:[pidfd]", "pidfd" },
-	{ "pidfd:", "pidfd" },
 	{ "anon_inode:[userfaultfd]", "userfaultfd" },
 	{ "anon_inode:bpf-map", "bpf map" },
 	{ "anon_inode:bpf-prog", "bpf program" },

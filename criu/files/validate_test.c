@@ -80,8 +80,30 @@ static void test_validate_inotify(void)
 	CHECK_EQ(inotify_kind.validate(NULL, &entry), -EINVAL);
 }
 
+static void test_validate_pidfd(void)
+{
+	PidfdEntry pidfd = PIDFD_ENTRY__INIT;
+	FileEntry entry = FILE_ENTRY__INIT;
+	struct model model;
+
+	model_init(&model);
+	CHECK_EQ(pidfd_kind.validate(&model, &entry), -EINVAL);
+	entry.pidfd = &pidfd;
+	pidfd.nspid = -1;
+	CHECK_EQ(pidfd_kind.validate(&model, &entry), 0);
+	pidfd.nspid = 0;
+	CHECK_EQ(pidfd_kind.validate(&model, &entry), -EINVAL);
+	pidfd.nspid = -2;
+	CHECK_EQ(pidfd_kind.validate(&model, &entry), -EINVAL);
+	/* No task of the image. */
+	pidfd.nspid = 1;
+	CHECK_EQ(pidfd_kind.validate(&model, &entry), -EINVAL);
+	model_free(&model);
+}
+
 int main(void)
 {
+	test_validate_pidfd();
 	test_validate_inotify();
 	test_validate_signalfd();
 	test_validate_timerfd();

@@ -297,6 +297,8 @@ static int check_file(const struct model *model, const struct objects *objects, 
 	case FD_TYPES__INOTIFY:
 		err = check_part(file, ify);
 		return err ? err : check_inotify(model, file->ify);
+	case FD_TYPES__PIDFD:
+		return check_part(file, pidfd);
 	case FD_TYPES__EVENTPOLL:
 		err = check_part(file, epfd);
 		return err ? err : check_watched(model, file->epfd);

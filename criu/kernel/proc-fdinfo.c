@@ -326,6 +326,25 @@ int proc_parse_watches(const char *text, proc_watches *ret)
 	return 0;
 }
 
+/* --- pidfd ------------------------------------------------------------------------- */
+
+int proc_parse_pidfd(const char *text, pid_t *ret)
+{
+	for (const char *p = text; p && *p; p = next_line(p)) {
+		const char *value = scan_key(p, "Pid"), *end;
+		int pid;
+
+		if (!value)
+			continue;
+		end = scan_int(value, &pid);
+		if (!end || *end != '\n' || pid < -1)
+			break;
+		*ret = pid;
+		return 0;
+	}
+	return fail(EINVAL, "malformed fdinfo of a pidfd: %.200s", text);
+}
+
 /* --- POSIX timers ------------------------------------------------------------------ */
 
 static const struct notify_name {

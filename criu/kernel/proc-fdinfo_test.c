@@ -90,8 +90,24 @@ static void test_watches(void)
 	}
 }
 
+static void test_pidfd(void)
+{
+	static const char *const bad[] = { "",	       COMMON,	     "Pid:\n",	    "Pid:\t-2\n", "Pid:\t2147483648\n",
+					   "Pid:\t12", "Pid:\t1x\n", "NSpid:\t12\n" };
+	pid_t pid = 99;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		CHECK_EQ(proc_parse_pidfd(bad[i], &pid), -EINVAL);
+	CHECK_EQ(pid, 99);
+	CHECK_EQ(proc_parse_pidfd(COMMON "Pid:\t1234\nNSpid:\t1234\t1\n", &pid), 0);
+	CHECK_EQ(pid, 1234);
+	CHECK_EQ(proc_parse_pidfd(COMMON "Pid:\t-1\n", &pid), 0);
+	CHECK_EQ(pid, -1);
+}
+
 int main(void)
 {
+	test_pidfd();
 	test_watches();
 	test_timerfd();
 	return test_end();

@@ -220,6 +220,9 @@ int must_check proc_parse_lock(const char *text, struct proc_lock *ret);
 int must_check proc_parse_fdinfo(const char *text, struct proc_fdinfo *ret);
 int must_check proc_parse_timerfd(const char *text, struct proc_timerfd *ret);
 int must_check proc_parse_watches(const char *text, proc_watches *ret);
+
+/** proc_parse_pidfd - the task of a pidfd: -1 it has ended and was waited for, 0 it is in another pid namespace. */
+int must_check proc_parse_pidfd(const char *text, pid_t *ret);
 int must_check proc_parse_timers(const char *text, proc_timers *ret);
 int must_check proc_parse_mounts(const char *text, proc_mounts *ret);
 

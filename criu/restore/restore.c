@@ -263,8 +263,10 @@ static int build(struct restore *restore)
 	restore->forking_us = stats_now_us() - start;
 	if (!err) {
 		pr_info("built %zu processes and their memory", restore->model.tasks.n);
-		err = tasks_restore(restore);
+		err = files_make_of_tasks(&restore->files);
 	}
+	if (!err)
+		err = tasks_restore(restore);
 	if (!err) {
 		pr_info("gave them descriptors, threads and attributes");
 		err = tasks_lock(restore);
