@@ -12,13 +12,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/shm.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -125,6 +132,28 @@ static void make_locks(void)
 	CHECK(fcntl(fd, F_SETLEASE, F_RDLCK));
 }
 
+/* Descriptors that tell of something, and one that tells of them. */
+static void make_notifiers(void)
+{
+	struct itimerspec spec = { { 1000, 5 }, { 1000, 7 } };
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = 1234 };
+	sigset_t set;
+	int fd, efd;
+
+	CHECK(efd = epoll_create1(0));
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN + 2);
+	CHECK(fd = signalfd(-1, &set, SFD_NONBLOCK));
+	CHECK(epoll_ctl(efd, EPOLL_CTL_ADD, fd, &event));
+	CHECK(fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK));
+	CHECK(timerfd_settime(fd, 0, &spec, NULL));
+	CHECK(epoll_ctl(efd, EPOLL_CTL_ADD, fd, &event));
+	CHECK(fd = inotify_init1(IN_NONBLOCK));
+	CHECK(inotify_add_watch(fd, "plain", IN_DELETE_SELF));
+	CHECK(inotify_add_watch(fd, "/dev/shm", IN_DELETE | IN_EXCL_UNLINK));
+	CHECK(syscall(SYS_pidfd_open, getpid(), 0));
+}
+
 static void make_signals(void)
 {
 	static char stack[65536];
@@ -189,6 +218,7 @@ int main(int argc, char **argv)
 	make_pipes();
 	make_locks();
 	make_children();
+	make_notifiers();
 	make_signals();
 	if (pthread_create(&thread, NULL, thread_main, NULL))
 		return 2;
