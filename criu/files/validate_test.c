@@ -3,6 +3,7 @@
 #include <sys/inotify.h>
 
 #include "files/files-internal.h"
+#include "image/image-check.h"
 #include "util/test.h"
 
 static void test_validate_signalfd(void)
@@ -101,8 +102,46 @@ static void test_validate_pidfd(void)
 	model_free(&model);
 }
 
+/* References and handles are checked when the image is read. */
+static void test_check_inotify(void)
+{
+	InotifyWdEntry watch = INOTIFY_WD_ENTRY__INIT, *watches[] = { &watch };
+	FhEntry handle = FH_ENTRY__INIT;
+	uint64_t words[16] = { 0 };
+	struct model model;
+	FileEntry *entry;
+
+	model_init(&model);
+	entry = model_add_file(&model, FD_TYPES__INOTIFY);
+	CHECK_EQ(image_check_files(&model), -EINVAL);
+	entry->ify = model_new(&model, InotifyFileEntry, inotify_file_entry__init);
+	entry->ify->id = entry->id;
+	entry->ify->wd = watches;
+	entry->ify->n_wd = 1;
+	watch.f_handle = &handle;
+	handle.handle = words;
+	handle.n_handle = ARRAY_SIZE(words);
+	handle.bytes = sizeof(words);
+	CHECK_EQ(image_check_files(&model), 0);
+	handle.bytes++;
+	CHECK_EQ(image_check_files(&model), -EINVAL);
+	handle.bytes = 16;
+	handle.n_handle = 1;
+	CHECK_EQ(image_check_files(&model), -EINVAL);
+	handle.bytes = 8;
+	CHECK_EQ(image_check_files(&model), 0);
+	handle.path = "relative";
+	CHECK_EQ(image_check_files(&model), -EINVAL);
+	handle.path = "/absolute";
+	watch.has_file_id = true;
+	watch.file_id = entry->id;
+	CHECK_EQ(image_check_files(&model), -EINVAL);
+	model_free(&model);
+}
+
 int main(void)
 {
+	test_check_inotify();
 	test_validate_pidfd();
 	test_validate_inotify();
 	test_validate_signalfd();
