@@ -1,6 +1,7 @@
 /* Descriptor tables, file entries, and the objects they lead to. */
 #include <limits.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "image/image-check.h"
@@ -13,9 +14,16 @@
 #define XATTR_NAME_MAX_BYTES  255
 #define XATTR_VALUE_MAX_BYTES 65536
 
+/* unix_sk_entry: states of the kernel, uflags, and the longest sun_path, which the kernel may end with a NUL byte more. */
+#define UNIX_STATE_ESTABLISHED 1
+#define UNIX_STATE_CLOSE       7
+#define UNIX_STATE_LISTEN      10
+#define UNIX_UFLAG_EXTERN      1
+#define UNIX_NAME_MAX_BYTES    109
+
 /* What file entries point to, by id. */
 struct objects {
-	struct hash ttys, memfds, pipes, ghosts, shmem_files;
+	struct hash ttys, memfds, pipes, ghosts, shmem_files, sockets;
 };
 
 static void objects_free(struct objects *objects)
@@ -25,6 +33,7 @@ static void objects_free(struct objects *objects)
 	hash_free(&objects->pipes);
 	hash_free(&objects->ghosts);
 	hash_free(&objects->shmem_files);
+	hash_free(&objects->sockets);
 }
 
 static int check_path(const char *path, const char *what, uint32_t id)
@@ -270,6 +279,71 @@ static int check_inotify(const struct model *model, const InotifyFileEntry *ify)
 	return 0;
 }
 
+static int collect_sockets(const struct model *model, struct objects *objects)
+{
+	for (size_t i = 0; i < model->files.n; i++) {
+		const FileEntry *file = model->files.data[i];
+		int err;
+
+		if (file->type != FD_TYPES__UNIXSK)
+			continue;
+		err = check_part(file, usk);
+		if (err)
+			return err;
+		if (!file->usk->ino || hash_put(&objects->sockets, file->usk->ino, 0, file->usk))
+			return fail(EINVAL, "files.img: unix socket %u: inode %u is there twice, or 0", file->id,
+				    file->usk->ino);
+	}
+	return 0;
+}
+
+static int check_unix_peer(const struct objects *objects, const UnixSkEntry *entry)
+{
+	const UnixSkEntry *peer = hash_get(&objects->sockets, entry->peer, 0);
+
+	if (!entry->peer || (entry->uflags & UNIX_UFLAG_EXTERN))
+		return 0;
+	if (!peer || peer == entry || peer->type != entry->type || entry->state != UNIX_STATE_ESTABLISHED)
+		return fail(EINVAL, "files.img: unix socket %u: no such peer as %u", entry->id, entry->peer);
+	/* The other end of a connection knows this one. */
+	if (entry->type != SOCK_DGRAM && peer->state != UNIX_STATE_LISTEN && peer->peer != entry->ino)
+		return fail(EINVAL, "files.img: unix socket %u: its peer %u has another one", entry->id, entry->peer);
+	return 0;
+}
+
+static int check_unix(const struct objects *objects, const FileEntry *file)
+{
+	const UnixSkEntry *entry = file->usk;
+
+	if (entry->type != SOCK_STREAM && entry->type != SOCK_DGRAM && entry->type != SOCK_SEQPACKET)
+		return fail(EINVAL, "files.img: unix socket %u: type %u", entry->id, entry->type);
+	if (entry->state != UNIX_STATE_ESTABLISHED && entry->state != UNIX_STATE_CLOSE &&
+	    (entry->state != UNIX_STATE_LISTEN || entry->type == SOCK_DGRAM))
+		return fail(EINVAL, "files.img: unix socket %u: state %u", entry->id, entry->state);
+	if (entry->name.len > UNIX_NAME_MAX_BYTES || entry->backlog > INT32_MAX)
+		return fail(EINVAL, "files.img: unix socket %u: name of %zu bytes, backlog %u", entry->id,
+			    entry->name.len, entry->backlog);
+	return check_unix_peer(objects, entry);
+}
+
+static int check_sk_packets(const struct model *model)
+{
+	for (size_t i = 0; i < model->sk_packets.n; i++) {
+		const SkPacketEntry *packet = model->sk_packets.data[i].entry;
+		const FileEntry *file = model_file(model, packet->id_for);
+
+		if (!file || file->type != FD_TYPES__UNIXSK)
+			return fail(EINVAL, "sk-queues.img: message %zu: unix socket %u is not in files.img", i,
+				    packet->id_for);
+		for (size_t k = 0; k < packet->n_scm; k++)
+			for (size_t n = 0; n < packet->scm[k]->n_rights; n++)
+				if (!model_file(model, packet->scm[k]->rights[n]))
+					return fail(EINVAL, "sk-queues.img: message %zu: file %u is not in files.img",
+						    i, packet->scm[k]->rights[n]);
+	}
+	return 0;
+}
+
 static int check_file(const struct model *model, const struct objects *objects, const FileEntry *file)
 {
 	int err;
@@ -302,6 +376,8 @@ static int check_file(const struct model *model, const struct objects *objects, 
 	case FD_TYPES__EVENTPOLL:
 		err = check_part(file, epfd);
 		return err ? err : check_watched(model, file->epfd);
+	case FD_TYPES__UNIXSK:
+		return check_unix(objects, file);
 	case FD_TYPES__EXT:
 		return check_part(file, ext);
 	case FD_TYPES__MEMFD:
@@ -410,6 +486,8 @@ int image_check_files(const struct model *model)
 	for (size_t i = 0; i < model->carried_files.n && !err; i++)
 		err = check_carried_file(model->carried_files.data[i]);
 	err = err ?: collect_pipes(model, &objects);
+	err = err ?: collect_sockets(model, &objects);
+	err = err ?: check_sk_packets(model);
 	for (size_t i = 0; i < model->files.n && !err; i++)
 		err = check_file(model, &objects, model->files.data[i]);
 	err = err ?: check_remaps(model, &objects);

@@ -238,6 +238,34 @@ static int read_pipe_data(const struct image_dir *dir, struct model *model, bool
 	return err;
 }
 
+static int read_sk_packets(const struct image_dir *dir, struct model *model)
+{
+	struct image_reader *reader;
+	uint64_t offset, left;
+	void *entry;
+	int fd, err = image_open(dir, IMAGE_SK_QUEUES, 0, &reader);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	while ((err = image_read_entry(reader, &sk_packet_entry__descriptor, model->arena, &entry)) > 0) {
+		struct sk_packet_image *packet = VEC_ADD(&model->sk_packets);
+
+		packet->entry = entry;
+		err = image_rest(reader, &fd, &offset, &left);
+		if (!err && packet->entry->length > left)
+			err = fail(EINVAL, "sk-queues.img: socket %u: truncated: %u bytes wanted, %llu left",
+				   packet->entry->id_for, packet->entry->length, (unsigned long long)left);
+		if (!err) {
+			packet->bytes = arena_alloc(model->arena, packet->entry->length);
+			err = image_read_raw(reader, packet->bytes, packet->entry->length);
+		}
+		if (err)
+			break;
+	}
+	image_close(reader);
+	return err;
+}
+
 int image_read(struct image_dir *dir, struct model *ret)
 {
 	int err;
@@ -258,6 +286,7 @@ int image_read(struct image_dir *dir, struct model *ret)
 	err = err ?: read_vec(dir, IMAGE_SYSV_SHM, &sysv_shm_entry__descriptor, ret, &ret->sysv_shms);
 	err = err ?: read_pipe_data(dir, ret, false);
 	err = err ?: read_pipe_data(dir, ret, true);
+	err = err ?: read_sk_packets(dir, ret);
 	err = err ?: read_vec(dir, IMAGE_TTY_INFO, &tty_info_entry__descriptor, ret, &ret->ttys);
 	err = err ?: read_vec(dir, IMAGE_FILE_LOCKS, &file_lock_entry__descriptor, ret, &ret->file_locks);
 	err = err ?: read_one(dir, IMAGE_SECCOMP, 0, &seccomp_entry__descriptor, ret->arena, &ret->seccomp);

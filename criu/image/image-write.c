@@ -109,6 +109,29 @@ static int write_pipe_data(struct image_dir *dir, const struct model *model, boo
 	return image_finish(writer);
 }
 
+static int write_sk_packets(struct image_dir *dir, const struct model *model)
+{
+	struct image_writer *writer;
+	int err;
+
+	if (!model->sk_packets.n)
+		return image_discard(dir, IMAGE_SK_QUEUES, 0);
+	err = image_create(dir, IMAGE_SK_QUEUES, 0, &writer);
+	if (err)
+		return err;
+	for (size_t i = 0; i < model->sk_packets.n && !err; i++) {
+		const struct sk_packet_image *packet = &model->sk_packets.data[i];
+
+		err = image_write_entry(writer, &packet->entry->base);
+		err = err ?: image_write_raw(writer, packet->bytes, packet->entry->length);
+	}
+	if (err) {
+		image_abort(writer);
+		return err;
+	}
+	return image_finish(writer);
+}
+
 int image_write(struct image_dir *dir, const struct model *model)
 {
 	static const SeccompEntry no_filters = SECCOMP_ENTRY__INIT;
@@ -131,6 +154,7 @@ int image_write(struct image_dir *dir, const struct model *model)
 	err = err ?: write_if_any(dir, IMAGE_CARRIED_FILE, &model->carried_files);
 	err = err ?: write_pipe_data(dir, model, false);
 	err = err ?: write_pipe_data(dir, model, true);
+	err = err ?: write_sk_packets(dir, model);
 	err = err ?: write_vec(dir, IMAGE_TTY_INFO, &model->ttys);
 	err = err ?: write_vec(dir, IMAGE_FILE_LOCKS, &model->file_locks);
 	return err ?: write_one(dir, IMAGE_SECCOMP, 0, &seccomp->base);

@@ -22,6 +22,7 @@ void model_free(struct model *model)
 	VEC_FREE(&model->sysv_shms);
 	VEC_FREE(&model->ghosts);
 	VEC_FREE(&model->pipe_data);
+	VEC_FREE(&model->sk_packets);
 	VEC_FREE(&model->ttys);
 	VEC_FREE(&model->file_locks);
 	hash_free(&model->files_by_id);

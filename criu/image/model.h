@@ -23,6 +23,7 @@
 #include "images/seccomp.pb-c.h"
 #include "images/carried-file.pb-c.h"
 #include "images/shmem-file.pb-c.h"
+#include "images/sk-packet.pb-c.h"
 #include "images/external-object.pb-c.h"
 #include "images/sysv-shm.pb-c.h"
 #include "images/tty.pb-c.h"
@@ -71,6 +72,12 @@ struct pipe_data_image {
 	bool fifo; /* lives in fifo-data.img */
 };
 
+/* A message queued at a socket: the entry and the bytes that follow it. In the order of the queue. */
+struct sk_packet_image {
+	SkPacketEntry *entry;
+	void *bytes;
+};
+
 /* A deleted file that nobody maps shared; content is read from the image when made. */
 struct ghost_image {
 	uint32_t id;
@@ -97,6 +104,7 @@ struct model {
 	VEC(SysvShmEntry *) sysv_shms;
 	VEC(struct ghost_image) ghosts;
 	VEC(struct pipe_data_image) pipe_data;
+	VEC(struct sk_packet_image) sk_packets;
 	VEC(TtyInfoEntry *) ttys;
 	VEC(FileLockEntry *) file_locks;
 	SeccompEntry *seccomp;

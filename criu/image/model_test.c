@@ -51,6 +51,40 @@ static void add_pipe(struct model *model, bool fifo, uint32_t regf_id)
 	data->bytes = arena_strdup(model->arena, "hello");
 }
 
+static UnixSkEntry *add_unix(struct model *model, uint32_t ino, uint32_t peer)
+{
+	FileEntry *file = model_add_file(model, FD_TYPES__UNIXSK);
+
+	file->usk = model_new(model, UnixSkEntry, unix_sk_entry__init);
+	file->usk->id = file->id;
+	file->usk->ino = ino;
+	file->usk->type = 1;
+	file->usk->state = peer ? 1 : 7;
+	file->usk->peer = peer;
+	file->usk->fown = fown_new(model);
+	file->usk->opts = model_new(model, SkOptsEntry, sk_opts_entry__init);
+	return file->usk;
+}
+
+static void add_unix_pair(struct model *model)
+{
+	struct sk_packet_image *packet = VEC_ADD(&model->sk_packets);
+
+	add_unix(model, 51, 52);
+	packet->entry = model_new(model, SkPacketEntry, sk_packet_entry__init);
+	packet->entry->id_for = add_unix(model, 52, 51)->id;
+	packet->entry->length = 6;
+	packet->bytes = arena_strdup(model->arena, "queued");
+}
+
+static UnixSkEntry *unix_of(struct model *model, uint32_t ino)
+{
+	for (size_t i = 0; i < model->files.n; i++)
+		if (model->files.data[i]->usk && model->files.data[i]->usk->ino == ino)
+			return model->files.data[i]->usk;
+	return NULL;
+}
+
 static uint32_t add_memfd(struct model *model)
 {
 	FileEntry *file = model_add_file(model, FD_TYPES__MEMFD);
@@ -303,6 +337,7 @@ static void build(struct model *model)
 	add_segment(model, 7);
 	add_pipe(model, false, 0);
 	add_pipe(model, true, ghost);
+	add_unix_pair(model);
 	memfd = add_memfd(model);
 	add_tty(model);
 	add_lock(model, 10, 1);
@@ -601,6 +636,41 @@ static void bad_pipe_twice(struct model *model)
 	model->pipe_data.data[1].fifo = false;
 }
 
+static void bad_unix_peer(struct model *model)
+{
+	unix_of(model, 51)->peer = 53;
+}
+
+static void bad_unix_one_way(struct model *model)
+{
+	unix_of(model, 52)->peer = 0;
+}
+
+static void bad_unix_types(struct model *model)
+{
+	unix_of(model, 52)->type = 5;
+}
+
+static void bad_unix_type(struct model *model)
+{
+	unix_of(model, 51)->type = unix_of(model, 52)->type = 3;
+}
+
+static void bad_unix_state(struct model *model)
+{
+	unix_of(model, 51)->state = 7;
+}
+
+static void bad_unix_twice(struct model *model)
+{
+	unix_of(model, 51)->ino = 52;
+}
+
+static void bad_sk_packet(struct model *model)
+{
+	model->sk_packets.data[0].entry->id_for = model->files.data[0]->id;
+}
+
 static void bad_shmem_mode(struct model *model)
 {
 	model->shmem_files.data[0].entry->mode = 040700;
@@ -698,6 +768,13 @@ static void test_refused(struct image_dir *dir)
 		CASE(bad_memfd),
 		CASE(bad_tty),
 		CASE(bad_pipe_twice),
+		CASE(bad_unix_peer),
+		CASE(bad_unix_one_way),
+		CASE(bad_unix_types),
+		CASE(bad_unix_type),
+		CASE(bad_unix_state),
+		CASE(bad_unix_twice),
+		CASE(bad_sk_packet),
 		CASE(bad_shmem_mode),
 		CASE(bad_external_handle),
 		CASE(bad_external_holder),
