@@ -30,6 +30,7 @@ extern const struct file_kind signalfd_kind;
 extern const struct file_kind timerfd_kind;
 extern const struct file_kind inotify_kind;
 extern const struct file_kind pidfd_kind;
+extern const struct file_kind unix_kind;
 
 /** file_kind_of - the kind of an entry, or NULL when this version has none for it. */
 const struct file_kind *file_kind_of(FdTypes type);
@@ -58,8 +59,12 @@ struct files_dump_state {
 	struct hash lock_sets; /* (struct desc_node *, table or 0) -> struct lock_set * */
 	struct hash leased;    /* inode -> anything: opening it would break a lease */
 	VEC(struct held_lock) locks;
+	struct unix_dump *unixes;	 /* in the arena; NULL before the first one */
 	VEC(struct file_desc *) pending; /* descriptions with references to resolve or content to write; owned */
 };
+
+/** unix_dump_free - what is known of unix sockets. */
+void unix_dump_free(struct files_dump_state *state);
 
 /** files_dump_state - created on first use. */
 struct files_dump_state *files_dump_state(struct files_dump *ctx);
@@ -152,11 +157,15 @@ struct files_restore_state {
 	struct hash packet_pipes;	   /* (pipe id, is a fifo) -> anything: a writer has O_DIRECT set */
 	struct hash gone_pidfds;	   /* file id -> descriptor + 1, of all_opened */
 	struct hash ttys_settled;	   /* tty info id -> anything */
+	struct unix_restore *unixes;	   /* in the arena; NULL before the first one */
 	struct looked_up looked_up;	   /* the last one */
 	struct hash slots;		   /* (table, number) -> FdinfoEntry * */
 	struct hash first_slots;	   /* (table, file id) -> the first FdinfoEntry * with it */
 	struct hash locks;		   /* pid -> struct lock_chain * */
 };
+
+/** unix_restore_free - unix sockets that no description took. */
+void unix_restore_free(struct files_restore_state *state);
 
 /** files_restore_state - created on first use. */
 struct files_restore_state *files_restore_state(struct files_restore *ctx);

@@ -14,6 +14,7 @@
 #include "files/files-reg.h"
 #include "files/fown.h"
 #include "files/pipe-data.h"
+#include "files/unix-sk.h"
 
 /* Where our copies live: above the numbers users give to --inherit-fd. */
 #define MADE_FD_BASE 1024
@@ -21,7 +22,7 @@
 /* Dump asks them in this order: a memfd is a regular file too, but not one with a path. */
 const struct file_kind *const file_kinds[] = {
 	&memfd_kind, &reg_kind,	     &pipe_kind,    &fifo_kind,	   &eventfd_kind, &eventpoll_kind,
-	&tty_kind,   &signalfd_kind, &timerfd_kind, &inotify_kind, &pidfd_kind,
+	&tty_kind,   &signalfd_kind, &timerfd_kind, &inotify_kind, &pidfd_kind,	  &unix_kind,
 };
 const size_t file_kinds_len = ARRAY_SIZE(file_kinds);
 
@@ -104,7 +105,10 @@ static int validate_entry(const struct model *model, const FileEntry *entry)
 
 int files_validate(const struct model *model)
 {
-	int ret;
+	int ret = unix_queues_validate(model);
+
+	if (ret)
+		return ret;
 
 	for (size_t i = 0; i < model->files.n; i++) {
 		LOG_SCOPE("file", model->files.data[i]->id);
@@ -404,6 +408,7 @@ void files_restore_free(struct files_restore *ctx)
 	if (!state)
 		return;
 	pipe_made_close(state);
+	unix_restore_free(state);
 	close_fdp(&state->looked_up.fd);
 	for (size_t i = 0; i < state->all_made.n; i++) {
 		close_fdp(&state->all_made.data[i]->fd);

@@ -4,6 +4,7 @@
 #include <sys/sysmacros.h>
 
 #include "files/files-internal.h"
+#include "files/sock-opts.h"
 
 static const struct {
 	const char *link; /* prefix of the readlink text */
@@ -35,33 +36,17 @@ static const struct {
 	int domain, type, protocol; /* -1: any */
 	const char *what;
 } by_socket[] = {
-	{ AF_UNIX, SOCK_STREAM, -1, "unix stream socket" },
-	{ AF_UNIX, SOCK_DGRAM, -1, "unix datagram socket" },
-	{ AF_UNIX, SOCK_SEQPACKET, -1, "unix seqpacket socket" },
-	{ AF_INET, SOCK_STREAM, 6, "TCP socket" },
-	{ AF_INET6, SOCK_STREAM, 6, "TCP socket" },
-	{ AF_INET, SOCK_DGRAM, 17, "UDP socket" },
-	{ AF_INET6, SOCK_DGRAM, 17, "UDP socket" },
-	{ AF_INET, -1, -1, "IPv4 socket" },
-	{ AF_INET6, -1, -1, "IPv6 socket" },
-	{ AF_NETLINK, -1, -1, "netlink socket" },
-	{ AF_PACKET, -1, -1, "packet socket" },
-	{ AF_VSOCK, -1, -1, "vsock socket" },
-	{ AF_ALG, -1, -1, "kernel crypto socket" },
+	{ AF_INET, SOCK_STREAM, 6, "TCP socket" }, { AF_INET6, SOCK_STREAM, 6, "TCP socket" },
+	{ AF_INET, SOCK_DGRAM, 17, "UDP socket" }, { AF_INET6, SOCK_DGRAM, 17, "UDP socket" },
+	{ AF_INET, -1, -1, "IPv4 socket" },	   { AF_INET6, -1, -1, "IPv6 socket" },
+	{ AF_NETLINK, -1, -1, "netlink socket" },  { AF_PACKET, -1, -1, "packet socket" },
+	{ AF_VSOCK, -1, -1, "vsock socket" },	   { AF_ALG, -1, -1, "kernel crypto socket" },
 };
-
-static int socket_option(int fd, int name)
-{
-	int value;
-	socklen_t bytes = sizeof(value);
-
-	return getsockopt(fd, SOL_SOCKET, name, &value, &bytes) ? -1 : value;
-}
 
 static const char *socket_what(int fd)
 {
-	int domain = socket_option(fd, SO_DOMAIN), type = socket_option(fd, SO_TYPE);
-	int protocol = socket_option(fd, SO_PROTOCOL);
+	int domain = sock_option(fd, SO_DOMAIN), type = sock_option(fd, SO_TYPE);
+	int protocol = sock_option(fd, SO_PROTOCOL);
 
 	for (size_t i = 0; i < ARRAY_SIZE(by_socket); i++)
 		if (by_socket[i].domain == domain && (by_socket[i].type < 0 || by_socket[i].type == type) &&

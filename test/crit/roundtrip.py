@@ -38,8 +38,11 @@ NEWER = {
              (5, 10, 18): "creds.no_new_privs", (5, 10, 19): "creds.cap_amb"},
     "PAGEMAP": {(5,): "nr_pages"},
     "MEMFD_INODE": {(9,): "mode"},
+    "FILES": {(16, 1000): "usk.peer_creds"},
+    "SK_QUEUES": {(1000,): "creds"},
 }
 SYSV = "sysv-shm.img"
+RAW_LENGTH = {"SK_QUEUES": 2}    # field with the number of raw bytes behind an entry
 REMAP_TYPE = 3  # field of remap_file_path_entry
 
 # Types of files that crit 3.17 does not know, so that it can't encode their entries
@@ -111,8 +114,8 @@ def strip(message, paths, dropped):
     return out
 
 
-def entries(data, at=8):
-    """Messages of an image that has no raw bytes between them; they begin after two magics."""
+def entries(data, at=8, raw_field=None):
+    """Messages of an image, which begin after two magics; raw_field says how many raw bytes follow each."""
     while at < len(data):
         if at + 4 > len(data):
             raise Failure("cut off within a length")
@@ -120,17 +123,23 @@ def entries(data, at=8):
         at += 4 + size
         if at > len(data):
             raise Failure("cut off within an entry")
-        yield data[at - size:at]
+        entry, raw = data[at - size:at], b""
+        if raw_field:
+            n = next(value for number, _, value in fields(entry) if number == raw_field)
+            raw = data[at:at + n]
+            at += n
+        yield (entry, raw) if raw_field else entry
 
 
-def rebuild(data, header, change):
+def rebuild(data, header, change, raw_field=None):
     """The image with every entry changed, or left out where the change is None."""
     out = data[:header]
-    for entry in entries(data, header):
+    for entry in entries(data, header, raw_field):
+        entry, raw = entry if raw_field else (entry, b"")
         entry = change(entry)
         if entry is None:
             continue
-        out += struct.pack("<I", len(entry)) + entry
+        out += struct.pack("<I", len(entry)) + entry + raw
     return out
 
 
@@ -193,7 +202,8 @@ def check_image(path):
         want, note = rebuild(data, 8, without_shmem_type), "our remap type SHMEM"
     elif kind in NEWER:
         # the inventory has but one magic
-        want = rebuild(data, 4 if kind == "INVENTORY" else 8, lambda e: strip(e, NEWER[kind], dropped))
+        want = rebuild(data, 4 if kind == "INVENTORY" else 8, lambda e: strip(e, NEWER[kind], dropped),
+                       RAW_LENGTH.get(kind))
         note = f"newer than crit: {', '.join(sorted(dropped))}"
     else:
         want, note = data, ""

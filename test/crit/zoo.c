@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -154,6 +155,19 @@ static void make_notifiers(void)
 	CHECK(syscall(SYS_pidfd_open, getpid(), 0));
 }
 
+static void make_sockets(void)
+{
+	int pair[2], on = 1;
+
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	CHECK(write(pair[0], "in the stream", 13));
+	CHECK(shutdown(pair[0], SHUT_WR));
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair));
+	CHECK(setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)));
+	CHECK(write(pair[0], "a record", 8));
+	CHECK(write(pair[0], "and another", 11));
+}
+
 static void make_signals(void)
 {
 	static char stack[65536];
@@ -217,6 +231,7 @@ int main(int argc, char **argv)
 	make_memory();
 	make_pipes();
 	make_locks();
+	make_sockets();
 	make_children();
 	make_notifiers();
 	make_signals();

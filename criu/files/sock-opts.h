@@ -1,0 +1,26 @@
+/*
+ * Options of sockets, at level SOL_SOCKET: the same for every kind of socket.
+ */
+#ifndef CRIU_FILES_SOCK_OPTS_H
+#define CRIU_FILES_SOCK_OPTS_H
+
+#include "files/files.h"
+
+/**
+ * sock_opts_dump - options of @desc, in the model's arena
+ * Refuses what no image can keep: programs and what is received that nobody saves.
+ */
+int must_check sock_opts_dump(struct files_dump *ctx, const struct file_desc *desc, SkOptsEntry **ret);
+
+int must_check sock_opts_validate(const SkOptsEntry *opts);
+
+/**
+ * sock_opts_restore - the last thing to be done with a socket: what is queued at it needs room that these may not give
+ * @fd: borrowed
+ */
+int must_check sock_opts_restore(const SkOptsEntry *opts, int fd);
+
+/** sock_option - an option of type int at level SOL_SOCKET; -1 if there is none. */
+int sock_option(int fd, int name);
+
+#endif

@@ -1,0 +1,93 @@
+/* Between the files of unix sockets. */
+#ifndef CRIU_FILES_UNIX_SK_H
+#define CRIU_FILES_UNIX_SK_H
+
+#include <sys/socket.h>
+
+#include "files/files-internal.h"
+#include "kernel/sock-diag.h"
+
+/* States, as sock_diag and the images have them. */
+enum unix_state {
+	UNIX_ESTABLISHED = 1,
+	UNIX_CLOSE = 7,
+	UNIX_LISTEN = 10,
+};
+
+/* Bits of shutdown states, as the kernel and the images have them. */
+enum unix_shutdown {
+	UNIX_SHUT_RD = 1,
+	UNIX_SHUT_WR = 2,
+	UNIX_SHUT_BOTH = UNIX_SHUT_RD | UNIX_SHUT_WR,
+};
+
+/* --- dump ------------------------------------------------------------------ */
+
+/* What is known of the unix sockets while a dump lasts. */
+struct unix_dump {
+	sock_diag_unix_list list; /* all of this network namespace */
+	struct hash by_ino;	  /* inode -> struct sock_diag_unix * */
+	struct hash tree;	  /* inode -> FileEntry *: those of the tree */
+	struct peek_guard *guard;
+};
+
+/** unix_dump_state - created, and the kernel asked, on first use; NULL after a logged error. */
+struct unix_dump *unix_dump_state(struct files_dump *ctx);
+
+/** unix_queue_refuse - plan: refuse what is queued at @desc and can't be read without taking it out. */
+void unix_queue_refuse(struct files_dump *ctx, const struct file_desc *desc);
+
+/** unix_queue_dump - what is queued at @desc, into the model; the queue is left as it is. */
+int must_check unix_queue_dump(struct files_dump *ctx, const struct file_desc *desc);
+
+/* --- SO_PEEK_OFF (unix-peek.c) --------------------------------------------------- */
+
+struct peek_guard;
+
+/**
+ * peek_begin - from now on each MSG_PEEK on @fd shows what is behind the last one, from the start of the queue
+ * @guard: made on first use; puts the option back if we die
+ * @value: what the option is now
+ */
+int must_check peek_begin(struct peek_guard **guard, int fd, int value);
+/** peek_end - the option is @value again. */
+int must_check peek_end(struct peek_guard *guard, int fd, int value);
+void peek_guard_stop(struct peek_guard *guard);
+
+/* --- restore ---------------------------------------------------------------- */
+
+/* A unix socket while it is restored; in memory that children of ours write to. */
+struct unix_node {
+	const UnixSkEntry *entry;
+	struct unix_node *peer; /* or NULL */
+	int fd;			/* -1: not made yet; owned unless taken */
+	int spare_fd;		/* the other end, if nobody has that; owned */
+	bool taken;		/* it became a description */
+};
+
+struct unix_restore {
+	struct unix_node *nodes;
+	size_t n;
+	struct hash by_id; /* file id -> struct unix_node * */
+	bool settled;
+};
+
+/** unix_fill_queues - put everything back that was queued, when every task exists. */
+int must_check unix_fill_queues(struct files_restore *ctx);
+
+/** unix_queues_validate - check untrusted queues against the sockets they belong to. */
+int must_check unix_queues_validate(const struct model *model);
+
+/**
+ * unix_as - run @step in a child that shares our descriptors and is who @creds says
+ * @creds: NULL: in this process
+ *
+ * What the kernel remembers of the one who connects two sockets is that child, with its
+ * process id if no one else has that. To be called before any puppet exists.
+ */
+int must_check unix_as(const UnixCredsEntry *creds, int (*step)(void *arg), void *arg);
+
+/** unix_creds_equal - both may be NULL. */
+bool unix_creds_equal(const UnixCredsEntry *a, const UnixCredsEntry *b);
+
+#endif

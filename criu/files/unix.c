@@ -1,0 +1,256 @@
+/*
+ * unix(7) sockets.
+ *
+ * The kernel keeps: type, options, state, name, the peer and who it was
+ * (SO_PEERCRED), what is queued, which directions are shut down, that the peer was closed with
+ * bytes unread. All of it can be seen from outside.
+ *
+ * Restore makes all sockets with the first one, before any task exists: connected ones as a
+ * pair, by children that stand in for whoever had connected them (unix-as.c).
+ * Queues are filled in settle, when every task exists, for a message may carry the number of one.
+ * Then ends that nobody has are closed, directions shut down, options set.
+ *
+ * Lost: SO_PEERPIDFD of a pair; how a stream divides into buffers.
+ */
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/un.h>
+
+#include "files/sock-opts.h"
+#include "files/unix-dump.h"
+#include "files/unix-sk.h"
+
+/* --- checking ----------------------------------------------------------------- */
+
+static int unix_validate(const struct model *model, const FileEntry *file)
+{
+	const UnixSkEntry *entry = file->usk;
+
+	if (!entry || entry->id != file->id || !entry->opts)
+		return fail(EINVAL, "unix socket without its entry");
+	if (entry->uflags)
+		return fail(ENOTSUP, "unix socket %" PRIu32 ": its other end is outside the images: not supported",
+			    entry->ino);
+	if (entry->name.len || entry->state == UNIX_LISTEN)
+		return fail(ENOTSUP, "unix socket %" PRIu32 " with a name: not supported", entry->ino);
+	return sock_opts_validate(entry->opts);
+}
+
+/* --- making ------------------------------------------------------------------- */
+
+static int make_pair(struct unix_node *node)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, node->entry->type | SOCK_CLOEXEC, 0, ends))
+		return fail_errno("socketpair");
+	node->fd = ends[0];
+	if (node->peer)
+		node->peer->fd = ends[1];
+	else
+		node->spare_fd = ends[1];
+	return 0;
+}
+
+/* What one child makes: everything that somebody connected. */
+struct making {
+	struct unix_restore *state;
+	const UnixCredsEntry *creds;
+};
+
+static int make_pairs(void *arg)
+{
+	const struct making *making = arg;
+	int err = 0;
+
+	for (size_t i = 0; i < making->state->n && !err; i++) {
+		struct unix_node *node = &making->state->nodes[i];
+
+		if (node->fd < 0 && node->entry->state == UNIX_ESTABLISHED &&
+		    unix_creds_equal(node->entry->peer_creds, making->creds))
+			err = make_pair(node);
+	}
+	return err;
+}
+
+static int make_all(struct unix_restore *state)
+{
+	for (size_t i = 0; i < state->n; i++) {
+		struct unix_node *node = &state->nodes[i];
+		struct making making = { .state = state, .creds = node->entry->peer_creds };
+		int err;
+
+		if (node->fd >= 0)
+			continue;
+		if (node->entry->state != UNIX_ESTABLISHED) {
+			node->fd = socket(AF_UNIX, node->entry->type | SOCK_CLOEXEC, 0);
+			if (node->fd < 0)
+				return fail_errno("socket");
+			continue;
+		}
+		err = unix_as(making.creds, make_pairs, &making);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* --- the nodes ------------------------------------------------------------------ */
+
+static size_t count_unix(const struct model *model)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < model->files.n; i++)
+		n += model->files.data[i]->type == FD_TYPES__UNIXSK;
+	return n;
+}
+
+static void link_peers(struct unix_restore *state)
+{
+	struct hash by_ino = { 0 };
+
+	for (size_t i = 0; i < state->n; i++)
+		hash_put(&by_ino, state->nodes[i].entry->ino, 0, &state->nodes[i]);
+	for (size_t i = 0; i < state->n; i++)
+		if (state->nodes[i].entry->peer)
+			state->nodes[i].peer = hash_get(&by_ino, state->nodes[i].entry->peer, 0);
+	hash_free(&by_ino);
+}
+
+static int start(struct files_restore *ctx)
+{
+	struct unix_restore *state = arena_new_of(ctx->model->arena, struct unix_restore);
+	const size_t n = count_unix(ctx->model);
+
+	state->nodes = mmap(NULL, n * sizeof(*state->nodes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (state->nodes == MAP_FAILED)
+		return fail_errno("no memory to share with children");
+	ctx->state->unixes = state;
+	for (size_t i = 0; i < ctx->model->files.n; i++) {
+		const FileEntry *file = ctx->model->files.data[i];
+		struct unix_node *node = &state->nodes[state->n];
+
+		if (file->type != FD_TYPES__UNIXSK)
+			continue;
+		state->n++;
+		node->entry = file->usk;
+		node->fd = node->spare_fd = -1;
+		hash_put(&state->by_id, file->id, 0, node);
+	}
+	link_peers(state);
+	return make_all(state);
+}
+
+static int unix_make(struct files_restore *ctx, const FileEntry *file, struct made_file *ret)
+{
+	struct unix_node *node;
+	int err = ctx->state->unixes ? 0 : start(ctx);
+
+	if (err)
+		return err;
+	node = hash_get(&ctx->state->unixes->by_id, file->id, 0);
+	if (fcntl(node->fd, F_SETFL, file->usk->flags & ~(uint32_t)O_ASYNC))
+		return fail_errno("unix socket: F_SETFL");
+	/* files_make() may move its descriptor. */
+	ret->fd = fcntl(node->fd, F_DUPFD_CLOEXEC, 0);
+	if (ret->fd < 0)
+		return fail_errno("cannot duplicate the descriptor of a unix socket");
+	node->taken = true;
+	return 0;
+}
+
+/* --- settling ------------------------------------------------------------------- */
+
+/* Bytes that are unread when an end is closed are an error at the other. */
+static int close_spare(struct unix_node *node)
+{
+	if (node->spare_fd < 0)
+		return 0;
+	if (node->entry->reset && send(node->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+		return fail_errno("cannot leave a byte unread at a closed unix socket");
+	close(take_fd(&node->spare_fd));
+	return 0;
+}
+
+static int shut_down(const struct unix_node *node)
+{
+	static const int how[] = { -1, SHUT_RD, SHUT_WR, SHUT_RDWR };
+	const int wanted = how[node->entry->shutdown & UNIX_SHUT_BOTH];
+
+	if (wanted >= 0 && shutdown(node->fd, wanted))
+		return fail_errno("unix socket: shutdown");
+	return 0;
+}
+
+static int set_peek_off(const struct unix_node *node)
+{
+	const int offset = node->entry->peek_off;
+
+	if (node->entry->has_peek_off && setsockopt(node->fd, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset)))
+		return fail_errno("unix socket: SO_PEEK_OFF");
+	return 0;
+}
+
+static int settle_all(struct files_restore *ctx)
+{
+	struct unix_restore *state = ctx->state->unixes;
+	int err = unix_fill_queues(ctx);
+
+	for (size_t i = 0; i < state->n && !err; i++)
+		err = close_spare(&state->nodes[i]);
+	for (size_t i = 0; i < state->n && !err; i++)
+		err = shut_down(&state->nodes[i]);
+	for (size_t i = 0; i < state->n && !err; i++) {
+		const struct unix_node *node = &state->nodes[i];
+		LOG_SCOPE("file", node->entry->id);
+
+		err = sock_opts_restore(node->entry->opts, node->fd);
+		err = err ?: set_peek_off(node);
+	}
+	return err;
+}
+
+static void close_nodes(struct unix_restore *state)
+{
+	for (size_t i = 0; i < state->n; i++) {
+		close_fdp(&state->nodes[i].fd);
+		close_fdp(&state->nodes[i].spare_fd);
+		state->nodes[i].fd = state->nodes[i].spare_fd = -1;
+	}
+}
+
+static int unix_settle(struct files_restore *ctx, const FileEntry *file, int fd)
+{
+	struct unix_restore *state = ctx->state->unixes;
+	int err;
+
+	if (state->settled)
+		return 0;
+	state->settled = true;
+	err = settle_all(ctx);
+	close_nodes(state);
+	return err;
+}
+
+void unix_restore_free(struct files_restore_state *state)
+{
+	if (!state->unixes)
+		return;
+	close_nodes(state->unixes);
+	hash_free(&state->unixes->by_id);
+	munmap(state->unixes->nodes, state->unixes->n * sizeof(*state->unixes->nodes));
+}
+
+const struct file_kind unix_kind = {
+	.type = FD_TYPES__UNIXSK,
+	.name = "unix socket",
+	.match = unix_match,
+	.plan = unix_plan,
+	.resolve = unix_resolve,
+	.dump = unix_dump,
+	.validate = unix_validate,
+	.make = unix_make,
+	.settle = unix_settle,
+};
