@@ -45,9 +45,30 @@ static long fork_as(pid_t pid)
 	return sys_clone3(&args, sizeof(args));
 }
 
-int unix_as(const UnixCredsEntry *creds, int (*step)(void *arg), void *arg)
+static int wait_for(pid_t child)
 {
 	int status;
+
+	while (waitpid(child, &status, __WALL) < 0)
+		if (errno != EINTR)
+			return fail_errno("waitpid");
+	/* It has said why. */
+	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -ECHILD;
+}
+
+int unix_in_child(int (*step)(void *arg), void *arg)
+{
+	long child = fork_as(0);
+
+	if (child < 0)
+		return fail(-child, "cannot make a process to bind a socket");
+	if (!child)
+		_exit(step(arg) ? 1 : 0);
+	return wait_for(child);
+}
+
+int unix_as(const UnixCredsEntry *creds, int (*step)(void *arg), void *arg)
+{
 	long child;
 
 	if (!creds)
@@ -66,9 +87,5 @@ int unix_as(const UnixCredsEntry *creds, int (*step)(void *arg), void *arg)
 
 		_exit(err || step(arg) ? 1 : 0);
 	}
-	while (waitpid(child, &status, __WALL) < 0)
-		if (errno != EINTR)
-			return fail_errno("waitpid");
-	/* It has said why. */
-	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -ECHILD;
+	return wait_for(child);
 }

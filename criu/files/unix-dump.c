@@ -79,6 +79,14 @@ static bool has_error(int fd)
 	return poll(&socket, 1, 0) >= 0 && (socket.revents & POLLERR);
 }
 
+/* Of datagram sockets kernels show one or the other, depending on their version and on who has connected to them. */
+static uint32_t image_state(const struct sock_diag_unix *diag)
+{
+	if (diag->type != SOCK_DGRAM)
+		return diag->state;
+	return diag->has_peer ? UNIX_ESTABLISHED : UNIX_CLOSE;
+}
+
 static void fill_entry(struct files_dump *ctx, const struct file_desc *desc, const struct sock_diag_unix *diag)
 {
 	UnixSkEntry *entry = desc->entry->usk;
@@ -87,10 +95,10 @@ static void fill_entry(struct files_dump *ctx, const struct file_desc *desc, con
 	entry->id = desc->entry->id;
 	entry->ino = diag->ino;
 	entry->type = diag->type;
-	/* Kernels before 6.10 show that of datagram sockets of a pair as closed. */
-	entry->state = diag->has_peer && diag->state != UNIX_LISTEN ? UNIX_ESTABLISHED : diag->state;
+	entry->state = image_state(diag);
 	entry->flags = desc->info.flags & ~FILE_FLAGS_NEVER;
 	entry->peer = diag->peer;
+	entry->backlog = diag->state == UNIX_LISTEN ? diag->wqueue : 0;
 	entry->name.data = arena_memdup(ctx->model->arena, diag->name, diag->name_bytes);
 	entry->name.len = diag->name_bytes;
 	entry->has_shutdown = diag->shutdown & UNIX_SHUT_BOTH;
@@ -101,13 +109,33 @@ static void fill_entry(struct files_dump *ctx, const struct file_desc *desc, con
 	add_peer_creds(ctx, desc->fd, entry);
 }
 
+static bool is_shut(const UnixSkEntry *entry)
+{
+	return (unsigned int)entry->shutdown == UNIX_SHUT_BOTH;
+}
+
 static void refuse_unsupported(struct files_dump *ctx, const struct file_desc *desc, const struct sock_diag_unix *diag)
 {
-	if (diag->state == UNIX_LISTEN || diag->name_bytes)
-		refuse(ctx->refusals, "%s: unix socket with a name%s%s: not supported by this version", desc->link,
-		       diag->name_bytes && diag->name[0] ? " " : "",
-		       diag->name_bytes && diag->name[0] ? diag->name : "");
+	const UnixSkEntry *entry = desc->entry->usk;
+
 	unix_queue_refuse(ctx, desc);
+	/* Shut down by its peer, or else by somebody who can accept it. */
+	if (entry->state == UNIX_ESTABLISHED && entry->type != SOCK_DGRAM && !entry->peer && diag->wqueue &&
+	    !is_shut(entry))
+		refuse(ctx->refusals,
+		       "%s: unix socket with bytes sent on a connection that is not accepted yet: they can't be read; "
+		       "have "
+		       "it accepted before the dump",
+		       desc->link);
+}
+
+static void add_seen(struct files_dump *ctx, const struct file_desc *desc)
+{
+	struct unix_seen *seen = arena_new_of(ctx->model->arena, struct unix_seen);
+
+	seen->entry = desc->entry;
+	seen->pid = desc->pid;
+	hash_put(&ctx->state->unixes->tree, desc->st.st_ino, 0, seen);
 }
 
 int unix_plan(struct files_dump *ctx, struct file_desc *desc)
@@ -126,38 +154,125 @@ int unix_plan(struct files_dump *ctx, struct file_desc *desc)
 		       desc->link);
 		return 0;
 	}
-	hash_put(&state->tree, diag->ino, 0, desc->entry);
+	add_seen(ctx, desc);
 	fill_entry(ctx, desc, diag);
 	refuse_unsupported(ctx, desc, diag);
-	err = sock_opts_dump(ctx, desc, &entry->opts);
+	err = unix_name_plan(ctx, desc);
+	err = err ?: sock_opts_dump(ctx, desc, &entry->opts);
 	return err ? err : fown_dump(ctx, desc, &entry->fown);
+}
+
+/* --- references ------------------------------------------------------------------- */
+
+static int refuse_outside(struct files_dump *ctx, const struct file_desc *desc, const char *what, uint32_t ino)
+{
+	refuse(ctx->refusals,
+	       "%s: %s, socket:[%" PRIu32
+	       "], is not in the tree: dump whoever has it, too, or close the connection before "
+	       "the dump",
+	       desc->link, what, ino);
+	return 0;
+}
+
+/* Who has connected can't be seen before the connection is accepted: one who has the socket is taken for it. */
+static void add_waiting_creds(struct files_dump *ctx, pid_t pid, UnixSkEntry *client)
+{
+	const struct remote_process *process = files_process(ctx, pid);
+	UnixCredsEntry *creds = model_new(ctx->model, UnixCredsEntry, unix_creds_entry__init);
+
+	client->waiting_creds = creds;
+	creds->pid = pid;
+	creds->uid = process->status.uids[1];
+	creds->gid = process->status.gids[1];
+	creds->n_groups = process->status.n_groups;
+	creds->groups =
+		arena_memdup(ctx->model->arena, process->status.groups, creds->n_groups * sizeof(*creds->groups));
+}
+
+static int resolve_listener(struct files_dump *ctx, const struct file_desc *desc)
+{
+	const struct unix_dump *state = unix_dump_state(ctx);
+	const struct sock_diag_unix *diag = hash_get(&state->by_ino, desc->st.st_ino, 0);
+
+	for (size_t i = 0; diag && i < diag->n_icons; i++) {
+		const struct unix_seen *client = hash_get(&state->tree, diag->icons[i], 0);
+
+		if (!diag->icons[i]) {
+			refuse(ctx->refusals,
+			       "%s: a connection waits to be accepted whose other end is closed: what it sent can't be "
+			       "read; accept it before the dump",
+			       desc->link);
+		} else if (!client) {
+			refuse_outside(ctx, desc, "who waits to be accepted", diag->icons[i]);
+		} else {
+			client->entry->usk->peer = diag->ino;
+			client->entry->usk->has_waiting = true;
+			client->entry->usk->waiting = i;
+			add_waiting_creds(ctx, client->pid, client->entry->usk);
+		}
+	}
+	return 0;
+}
+
+/* Is it among those who wait at a listener of the tree? */
+static bool is_waiting(const struct unix_dump *state, uint32_t ino)
+{
+	for (size_t i = 0; i < state->list.n; i++)
+		for (size_t k = 0; k < state->list.data[i].n_icons; k++)
+			if (state->list.data[i].icons[k] == ino)
+				return hash_get(&state->tree, state->list.data[i].ino, 0) != NULL;
+	return false;
+}
+
+static bool is_closed(const UnixSkEntry *entry)
+{
+	return entry->type == SOCK_DGRAM || is_shut(entry);
+}
+
+static void resolve_dgram(struct files_dump *ctx, const struct file_desc *desc, const UnixSkEntry *peer)
+{
+	const UnixSkEntry *entry = desc->entry->usk;
+	const bool paired = peer && peer->peer == entry->ino;
+	struct pollfd socket = { .fd = desc->fd, .events = POLLIN };
+
+	if (peer && !paired && !peer->name.len)
+		refuse(ctx->refusals,
+		       "%s: unix socket connected to one without a name, socket:[%" PRIu32 "], that has since been "
+		       "connected elsewhere: not supported",
+		       desc->link, entry->peer);
+	/* Whoever it was that sent them. */
+	if (entry->name.len && !paired && poll(&socket, 1, 0) == 1 && (socket.revents & POLLIN))
+		refuse(ctx->refusals,
+		       "%s: datagrams are queued at a unix socket that anybody can send to: not supported by this "
+		       "version; have them received before the dump",
+		       desc->link);
 }
 
 int unix_resolve(struct files_dump *ctx, struct file_desc *desc)
 {
 	const struct unix_dump *state = unix_dump_state(ctx);
 	const UnixSkEntry *entry = desc->entry->usk;
+	const struct unix_seen *peer = hash_get(&state->tree, entry->peer, 0);
 
-	const FileEntry *peer = hash_get(&state->tree, entry->peer, 0);
-
-	if (entry->peer && !peer)
-		refuse(ctx->refusals,
-		       "%s: the other end of the unix socket, socket:[%" PRIu32
-		       "], is not in the tree: dump whoever has "
-		       "it, too, or close the connection before the dump",
-		       desc->link, entry->peer);
-	if (peer && peer->usk->peer != entry->ino)
-		refuse(ctx->refusals,
-		       "%s: unix socket connected to one without a name, socket:[%" PRIu32 "], that has since been "
-		       "connected elsewhere: not supported",
-		       desc->link, entry->peer);
+	if (entry->state == UNIX_LISTEN)
+		return resolve_listener(ctx, desc);
 	if (entry->reset && (entry->peer || entry->state != UNIX_ESTABLISHED))
 		refuse(ctx->refusals, "%s: unix socket with an error pending: not supported; read it with SO_ERROR",
 		       desc->link);
+	if (entry->peer && !peer)
+		return refuse_outside(ctx, desc, "the other end of the unix socket", entry->peer);
+	if (entry->state == UNIX_ESTABLISHED && !entry->peer && !is_closed(entry) && !is_waiting(state, entry->ino))
+		refuse(ctx->refusals,
+		       "%s: unix socket that waits to be accepted by a process outside the tree: dump that one, too, "
+		       "or "
+		       "close the connection before the dump",
+		       desc->link);
+	if (entry->type == SOCK_DGRAM)
+		resolve_dgram(ctx, desc, peer ? peer->entry->usk : NULL);
 	return 0;
 }
 
 int unix_dump(struct files_dump *ctx, struct file_desc *desc)
 {
-	return unix_queue_dump(ctx, desc);
+	return desc->entry->usk->state == UNIX_LISTEN ? 0 : unix_queue_dump(ctx, desc);
 }

@@ -23,11 +23,17 @@ enum unix_shutdown {
 
 /* --- dump ------------------------------------------------------------------ */
 
+/* A unix socket of the tree. */
+struct unix_seen {
+	FileEntry *entry;
+	pid_t pid; /* a task that has it */
+};
+
 /* What is known of the unix sockets while a dump lasts. */
 struct unix_dump {
 	sock_diag_unix_list list; /* all of this network namespace */
 	struct hash by_ino;	  /* inode -> struct sock_diag_unix * */
-	struct hash tree;	  /* inode -> FileEntry *: those of the tree */
+	struct hash tree;	  /* inode -> struct unix_seen *: those of the tree */
 	struct peek_guard *guard;
 };
 
@@ -39,6 +45,9 @@ void unix_queue_refuse(struct files_dump *ctx, const struct file_desc *desc);
 
 /** unix_queue_dump - what is queued at @desc, into the model; the queue is left as it is. */
 int must_check unix_queue_dump(struct files_dump *ctx, const struct file_desc *desc);
+
+/** unix_name_plan - what becomes of the path @desc is bound to. */
+int must_check unix_name_plan(struct files_dump *ctx, const struct file_desc *desc);
 
 /* --- SO_PEEK_OFF (unix-peek.c) --------------------------------------------------- */
 
@@ -59,15 +68,20 @@ void peek_guard_stop(struct peek_guard *guard);
 /* A unix socket while it is restored; in memory that children of ours write to. */
 struct unix_node {
 	const UnixSkEntry *entry;
-	struct unix_node *peer; /* or NULL */
-	int fd;			/* -1: not made yet; owned unless taken */
-	int spare_fd;		/* the other end, if nobody has that; owned */
-	bool taken;		/* it became a description */
+	struct unix_node *peer;	    /* or NULL */
+	struct unix_node *listener; /* through which it was accepted, or NULL */
+	int fd;			    /* -1: not made yet; owned unless taken */
+	int spare_fd;		    /* the other end, if nobody has that; owned */
+	bool taken;		    /* it became a description */
+	bool named;		    /* its path was made and leads to it */
+	bool is_target;		    /* somebody is connected to it */
+	bool done;		    /* it listens */
+	bool stand_in;		    /* for a listener that is gone: no description */
 };
 
 struct unix_restore {
 	struct unix_node *nodes;
-	size_t n;
+	size_t n, room;
 	struct hash by_id; /* file id -> struct unix_node * */
 	bool settled;
 };
@@ -86,6 +100,33 @@ int must_check unix_queues_validate(const struct model *model);
  * process id if no one else has that. To be called before any puppet exists.
  */
 int must_check unix_as(const UnixCredsEntry *creds, int (*step)(void *arg), void *arg);
+
+/** unix_in_child - run @step in a child that shares our descriptors, so that it may change its directory and root. */
+int must_check unix_in_child(int (*step)(void *arg), void *arg);
+
+/* What one such child does: everything of its creds. */
+struct unix_making {
+	struct unix_restore *state;
+	const UnixCredsEntry *creds;
+};
+
+/** unix_name_bind - give @node, which has its descriptor, its name, if any. */
+int must_check unix_name_bind(struct unix_node *node);
+
+/** unix_name_connect - connect @fd to the bound socket @to. */
+int must_check unix_name_connect(int fd, const struct unix_node *to);
+
+/** unix_name_undo - the restore has failed: take the path away again. */
+void unix_name_undo(struct unix_node *node);
+
+/** unix_find_servers - which connections are made through which listener. */
+void unix_find_servers(struct unix_restore *state, const struct model *model);
+
+/** unix_is_paired - is it made by socketpair(2)? */
+bool unix_is_paired(const struct unix_node *node);
+
+/** unix_connect_all - everything that is not: names, listening sockets, connections. */
+int must_check unix_connect_all(struct unix_restore *state);
 
 /** unix_creds_equal - both may be NULL. */
 bool unix_creds_equal(const UnixCredsEntry *a, const UnixCredsEntry *b);

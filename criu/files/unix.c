@@ -5,8 +5,9 @@
  * (SO_PEERCRED), what is queued, which directions are shut down, that the peer was closed with
  * bytes unread. All of it can be seen from outside.
  *
- * Restore makes all sockets with the first one, before any task exists: connected ones as a
- * pair, by children that stand in for whoever had connected them (unix-as.c).
+ * Restore makes all sockets with the first one, before any task exists: those without a name as a
+ * pair, the others as unix-connect.c tells, by children that stand in for whoever had
+ * connected them (unix-as.c).
  * Queues are filled in settle, when every task exists, for a message may carry the number of one.
  * Then ends that nobody has are closed, directions shut down, options set.
  *
@@ -32,8 +33,8 @@ static int unix_validate(const struct model *model, const FileEntry *file)
 	if (entry->uflags)
 		return fail(ENOTSUP, "unix socket %" PRIu32 ": its other end is outside the images: not supported",
 			    entry->ino);
-	if (entry->name.len || entry->state == UNIX_LISTEN)
-		return fail(ENOTSUP, "unix socket %" PRIu32 " with a name: not supported", entry->ino);
+	if (entry->state == UNIX_LISTEN && !entry->name.len)
+		return fail(EINVAL, "unix socket %" PRIu32 " listens without a name", entry->ino);
 	return sock_opts_validate(entry->opts);
 }
 
@@ -53,22 +54,15 @@ static int make_pair(struct unix_node *node)
 	return 0;
 }
 
-/* What one child makes: everything that somebody connected. */
-struct making {
-	struct unix_restore *state;
-	const UnixCredsEntry *creds;
-};
-
 static int make_pairs(void *arg)
 {
-	const struct making *making = arg;
+	const struct unix_making *making = arg;
 	int err = 0;
 
 	for (size_t i = 0; i < making->state->n && !err; i++) {
 		struct unix_node *node = &making->state->nodes[i];
 
-		if (node->fd < 0 && node->entry->state == UNIX_ESTABLISHED &&
-		    unix_creds_equal(node->entry->peer_creds, making->creds))
+		if (node->fd < 0 && unix_is_paired(node) && unix_creds_equal(node->entry->peer_creds, making->creds))
 			err = make_pair(node);
 	}
 	return err;
@@ -76,24 +70,16 @@ static int make_pairs(void *arg)
 
 static int make_all(struct unix_restore *state)
 {
-	for (size_t i = 0; i < state->n; i++) {
-		struct unix_node *node = &state->nodes[i];
-		struct making making = { .state = state, .creds = node->entry->peer_creds };
-		int err;
+	int err = 0;
 
-		if (node->fd >= 0)
-			continue;
-		if (node->entry->state != UNIX_ESTABLISHED) {
-			node->fd = socket(AF_UNIX, node->entry->type | SOCK_CLOEXEC, 0);
-			if (node->fd < 0)
-				return fail_errno("socket");
-			continue;
-		}
-		err = unix_as(making.creds, make_pairs, &making);
-		if (err)
-			return err;
+	for (size_t i = 0; i < state->n && !err; i++) {
+		struct unix_node *node = &state->nodes[i];
+		struct unix_making making = { .state = state, .creds = node->entry->peer_creds };
+
+		if (node->fd < 0 && unix_is_paired(node))
+			err = unix_as(making.creds, make_pairs, &making);
 	}
-	return 0;
+	return err ? err : unix_connect_all(state);
 }
 
 /* --- the nodes ------------------------------------------------------------------ */
@@ -116,6 +102,9 @@ static void link_peers(struct unix_restore *state)
 	for (size_t i = 0; i < state->n; i++)
 		if (state->nodes[i].entry->peer)
 			state->nodes[i].peer = hash_get(&by_ino, state->nodes[i].entry->peer, 0);
+	for (size_t i = 0; i < state->n; i++)
+		if (state->nodes[i].peer)
+			state->nodes[i].peer->is_target = true;
 	hash_free(&by_ino);
 }
 
@@ -124,7 +113,10 @@ static int start(struct files_restore *ctx)
 	struct unix_restore *state = arena_new_of(ctx->model->arena, struct unix_restore);
 	const size_t n = count_unix(ctx->model);
 
-	state->nodes = mmap(NULL, n * sizeof(*state->nodes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	/* As many again stand in for listeners that are gone. */
+	state->room = 2 * n;
+	state->nodes = mmap(NULL, state->room * sizeof(*state->nodes), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (state->nodes == MAP_FAILED)
 		return fail_errno("no memory to share with children");
 	ctx->state->unixes = state;
@@ -140,6 +132,7 @@ static int start(struct files_restore *ctx)
 		hash_put(&state->by_id, file->id, 0, node);
 	}
 	link_peers(state);
+	unix_find_servers(state, ctx->model);
 	return make_all(state);
 }
 
@@ -203,6 +196,8 @@ static int settle_all(struct files_restore *ctx)
 	for (size_t i = 0; i < state->n && !err; i++)
 		err = shut_down(&state->nodes[i]);
 	for (size_t i = 0; i < state->n && !err; i++) {
+		if (state->nodes[i].stand_in)
+			continue;
 		const struct unix_node *node = &state->nodes[i];
 		LOG_SCOPE("file", node->entry->id);
 
@@ -228,19 +223,23 @@ static int unix_settle(struct files_restore *ctx, const FileEntry *file, int fd)
 
 	if (state->settled)
 		return 0;
-	state->settled = true;
 	err = settle_all(ctx);
+	if (err)
+		return err;
+	state->settled = true;
 	close_nodes(state);
-	return err;
+	return 0;
 }
 
 void unix_restore_free(struct files_restore_state *state)
 {
 	if (!state->unixes)
 		return;
+	for (size_t i = 0; i < state->unixes->n && !state->unixes->settled; i++)
+		unix_name_undo(&state->unixes->nodes[i]);
 	close_nodes(state->unixes);
 	hash_free(&state->unixes->by_id);
-	munmap(state->unixes->nodes, state->unixes->n * sizeof(*state->unixes->nodes));
+	munmap(state->unixes->nodes, state->unixes->room * sizeof(*state->unixes->nodes));
 }
 
 const struct file_kind unix_kind = {

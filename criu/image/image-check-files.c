@@ -323,6 +323,8 @@ static int check_unix(const struct objects *objects, const FileEntry *file)
 	if (entry->name.len > UNIX_NAME_MAX_BYTES || entry->backlog > INT32_MAX)
 		return fail(EINVAL, "files.img: unix socket %u: name of %zu bytes, backlog %u", entry->id,
 			    entry->name.len, entry->backlog);
+	if (entry->name_dir && check_path(entry->name_dir, "unix socket", entry->id))
+		return -EINVAL;
 	return check_unix_peer(objects, entry);
 }
 

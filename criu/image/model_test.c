@@ -661,6 +661,17 @@ static void bad_unix_state(struct model *model)
 	unix_of(model, 51)->state = 7;
 }
 
+static void bad_unix_name(struct model *model)
+{
+	unix_of(model, 51)->name.data = arena_alloc(model->arena, 110);
+	unix_of(model, 51)->name.len = 110;
+}
+
+static void bad_unix_name_dir(struct model *model)
+{
+	unix_of(model, 51)->name_dir = arena_strdup(model->arena, "not/absolute");
+}
+
 static void bad_unix_twice(struct model *model)
 {
 	unix_of(model, 51)->ino = 52;
@@ -773,6 +784,8 @@ static void test_refused(struct image_dir *dir)
 		CASE(bad_unix_types),
 		CASE(bad_unix_type),
 		CASE(bad_unix_state),
+		CASE(bad_unix_name),
+		CASE(bad_unix_name_dir),
 		CASE(bad_unix_twice),
 		CASE(bad_sk_packet),
 		CASE(bad_shmem_mode),

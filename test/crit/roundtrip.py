@@ -38,7 +38,7 @@ NEWER = {
              (5, 10, 18): "creds.no_new_privs", (5, 10, 19): "creds.cap_amb"},
     "PAGEMAP": {(5,): "nr_pages"},
     "MEMFD_INODE": {(9,): "mode"},
-    "FILES": {(16, 1000): "usk.peer_creds"},
+    "FILES": {(16, 1000): "usk.peer_creds", (16, 1003): "usk.waiting", (16, 1004): "usk.waiting_creds"},
     "SK_QUEUES": {(1000,): "creds"},
 }
 SYSV = "sysv-shm.img"

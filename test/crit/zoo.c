@@ -27,6 +27,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -157,6 +158,7 @@ static void make_notifiers(void)
 
 static void make_sockets(void)
 {
+	const struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = "socket" };
 	int pair[2], on = 1;
 
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
@@ -166,6 +168,11 @@ static void make_sockets(void)
 	CHECK(setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)));
 	CHECK(write(pair[0], "a record", 8));
 	CHECK(write(pair[0], "and another", 11));
+	CHECK(pair[0] = socket(AF_UNIX, SOCK_STREAM, 0));
+	CHECK(pair[1] = socket(AF_UNIX, SOCK_STREAM, 0));
+	CHECK(bind(pair[0], (struct sockaddr *)&addr, sizeof(addr)));
+	CHECK(listen(pair[0], 3));
+	CHECK(connect(pair[1], (struct sockaddr *)&addr, sizeof(addr)));
 }
 
 static void make_signals(void)
