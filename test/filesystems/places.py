@@ -1,0 +1,151 @@
+"""File systems made for a test: in images on loop devices, or mounted from nothing.
+
+They are mounted in the box's private mount namespace and below its work directory.
+Ending the box unmounts them and frees their loop devices, whatever happened before.
+"""
+import os
+import subprocess
+
+import box
+
+
+class Lacking(Exception):
+    """This machine cannot make the place; the text says why."""
+
+
+def run(*argv):
+    """Run a tool; its complaint is the reason why the place cannot be had."""
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise Lacking(f"{argv[0]} is not installed") from None
+    if done.returncode:
+        raise Lacking(f"{' '.join(argv[:3])}: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+
+
+def known(fs):
+    return any(line.split()[-1] == fs for line in box.read("/proc/filesystems").splitlines())
+
+
+class Place:
+    """A mounted file system; .dir is where the test's files go."""
+    mib = 0  # of the image; 0: it needs none
+    options = ""
+
+    def __init__(self):
+        self.base = box.fresh_dir("filesystems", self.name)
+        self.mnt = self.dir = f"{self.base}/mnt"
+        self.image = f"{self.base}.img"
+        self.mounts = []
+        os.mkdir(self.mnt)
+        try:
+            self.make()
+        except Lacking:
+            self.end()
+            raise
+
+    def mount(self, fs, source, at, options=""):
+        argv = ["mount", "-t", fs, *(["-o", options] if options else []), source, at]
+        try:
+            run(*argv)
+        except Lacking:
+            # only after the attempt, which may load a module
+            if not known(fs):
+                raise Lacking(f"this kernel has no {fs}") from None
+            raise
+        self.mounts.append(at)
+
+    def new_image(self):
+        """A file system on an image with holes: it takes little of the disk."""
+        if os.path.exists(self.image):
+            os.unlink(self.image)
+        with open(self.image, "wb") as f:
+            f.truncate(self.mib << 20)
+        run(*self.mkfs, self.image)
+
+    def make(self):
+        self.new_image()
+        self.mount(self.fs, self.image, self.mnt, "loop")
+
+    def remount(self, options):
+        run("mount", "-o", f"remount,{options}", self.mnt)
+
+    def umount(self):
+        run("umount", self.mounts.pop())
+
+    def end(self):
+        while self.mounts:
+            self.umount()
+        if os.path.exists(self.image):
+            os.unlink(self.image)
+
+
+class Tmpfs(Place):
+    fs = "tmpfs"
+
+    def make(self):
+        self.mount("tmpfs", "test", self.mnt, self.options)
+
+    def empty(self, options):
+        """Another, empty one in its place."""
+        self.umount()
+        self.mount("tmpfs", "test", self.mnt, options)
+
+
+class TmpfsInode32(Tmpfs):
+    name, options = "tmpfs-inode32", "inode32"
+
+
+class TmpfsLimited(Tmpfs):
+    name, options = "tmpfs-limited", "size=80m,nr_inodes=16"
+
+
+class Ext4(Place):
+    name, fs, mib, mkfs = "ext4", "ext4", 128, ("mkfs.ext4", "-q", "-F")
+
+
+class Xfs(Place):
+    name, fs, mib, mkfs = "xfs", "xfs", 300, ("mkfs.xfs", "-q", "-f")
+
+
+class Btrfs(Place):
+    """With subvolumes, each of which numbers its inodes from the start."""
+    name, fs, mib, mkfs = "btrfs-subvolume", "btrfs", 256, ("mkfs.btrfs", "-q", "-f")
+
+    def make(self):
+        super().make()
+        self.dir = self.subvolume("sub")
+
+    def subvolume(self, name):
+        run("btrfs", "subvolume", "create", f"{self.mnt}/{name}")
+        return f"{self.mnt}/{name}"
+
+
+class Overlay(Place):
+    """Lower and upper layer on an ext4 of their own; lower() puts a file below."""
+    name, fs, mib, mkfs = "overlay", "ext4", 128, ("mkfs.ext4", "-q", "-F")
+
+    def make(self):
+        self.layers = f"{self.base}/layers"
+        os.mkdir(self.layers)
+        self.new_image()
+        self.mount("ext4", self.image, self.layers, "loop")
+        for layer in ("lower", "upper", "work"):
+            os.mkdir(f"{self.layers}/{layer}")
+        os.mkdir(f"{self.layers}/lower/below")
+        self.below = f"{self.mnt}/below"
+        self.mount_overlay()
+
+    def mount_overlay(self):
+        at = self.layers
+        self.mount("overlay", "test", self.mnt, f"lowerdir={at}/lower,upperdir={at}/upper,workdir={at}/work")
+
+    def lower(self, name, content):
+        """A file of the lower layer, put there while the overlay is not mounted."""
+        self.umount()
+        with open(f"{self.layers}/lower/below/{name}", "wb") as f:
+            f.write(content)
+        self.mount_overlay()
+
+
+ALL = [TmpfsInode32, TmpfsLimited, Ext4, Xfs, Btrfs, Overlay]
