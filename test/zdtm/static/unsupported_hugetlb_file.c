@@ -1,0 +1,2 @@
+#define HUGETLB_FILE
+#include "unsupported_hugetlb.c"
