@@ -178,10 +178,22 @@ static int make_inode_here(struct making *making)
 	return make_named(making);
 }
 
-static void warn_file_system(const struct making *making)
+static bool takes_no_file(int err)
 {
+	return err == -EROFS || err == -EACCES;
+}
+
+/* @refused: why the directory it should be made in takes no file; 0 if there is none. */
+static void tell_place(const struct making *making, const char *wanted, int refused)
+{
+	const char *path = making->file->paths[0];
 	struct statfs fs;
 
+	if (refused)
+		pr_warn("%s: its directory takes no file (%s), so it is made in %s", path, strerror(-refused),
+			making->home.dir);
+	else if (strcmp(wanted, making->home.dir))
+		pr_info("%s: %s is gone, so it is made in %s", path, wanted, making->home.dir);
 	if (!making->file->fs_magic || fstatfs(making->home.dir_fd, &fs) ||
 	    (uint32_t)fs.f_type == (uint32_t)making->file->fs_magic)
 		return;
@@ -195,23 +207,25 @@ static void warn_file_system(const struct making *making)
 static int make_inode(struct making *making)
 {
 	const char *path = making->file->paths[0];
-	int err = place_above(path, &making->home);
+	auto_free char *wanted = xstrdup(path);
+	int err = place_above(path, &making->home), refused = 0;
 
 	if (err)
 		return err;
+	to_parent(wanted);
 	for (;;) {
 		err = make_inode_here(making);
 		if (!err)
 			break;
-		if ((err != -EROFS && err != -EACCES && err != -ENOENT) || making->temporary[0] ||
-		    !to_parent(making->home.dir))
+		if ((!takes_no_file(err) && err != -ENOENT) || making->temporary[0] || !to_parent(making->home.dir))
 			return fail(-err, "%s: make a file in %s", path, making->home.dir);
+		refused = refused ?: err;
 		close(making->home.dir_fd);
 		err = place_open(&making->home);
 		if (err)
 			return err;
 	}
-	warn_file_system(making);
+	tell_place(making, wanted, refused);
 	return 0;
 }
 
@@ -263,7 +277,7 @@ static int make_link(struct making *making, struct link *link, const char *path)
 	snprintf(link->name, sizeof(link->name), "%s", base_name(path));
 	for (unsigned int n = 1; n <= BESIDE_TRIES; n++) {
 		err = try_name(making, link);
-		if (err == -EXDEV && strcmp(link->dir.dir, making->home.dir)) {
+		if ((err == -EXDEV || takes_no_file(err)) && strcmp(link->dir.dir, making->home.dir)) {
 			place_close(&link->dir);
 			link->dir.dir = xstrdup(making->home.dir);
 			err = place_open(&link->dir);
