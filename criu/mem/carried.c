@@ -89,7 +89,7 @@ static int make_inode(const ShmemFileEntry *entry)
 
 static int fill(int fd, const CarriedFileEntry *carried, const struct model *model, const struct image_dir *dir)
 {
-	struct shmem_content content = { .size = carried->file->size };
+	struct shmem_content content = { .name = carried->file->names[0], .size = carried->file->size };
 	int err;
 
 	if (ftruncate(fd, (off_t)content.size))

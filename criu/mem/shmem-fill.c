@@ -23,7 +23,7 @@ int shmem_open_mapping(const void *start, uint64_t bytes)
 	return fd < 0 ? fail_errno("open a mapping of our own through map_files (needs CAP_CHECKPOINT_RESTORE)") : fd;
 }
 
-static int write_all(int fd, const char *buf, size_t bytes, uint64_t offset)
+static int write_all(const struct shmem_content *content, int fd, const char *buf, size_t bytes, uint64_t offset)
 {
 	while (bytes) {
 		ssize_t n = pwrite(fd, buf, bytes, (off_t)offset);
@@ -31,7 +31,8 @@ static int write_all(int fd, const char *buf, size_t bytes, uint64_t offset)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return fail_errno("write %zu bytes at %#llx", bytes, (unsigned long long)offset);
+			return fail_errno("%s: write %zu bytes at %#llx of %llu", content->name, bytes,
+					  (unsigned long long)offset, (unsigned long long)content->size);
 		buf += n;
 		offset += n;
 		bytes -= n;
@@ -39,9 +40,11 @@ static int write_all(int fd, const char *buf, size_t bytes, uint64_t offset)
 	return 0;
 }
 
-static int fill_range(int fd, const struct page_range *range, int pages_fd, uint64_t size, char *buf)
+static int fill_range(const struct shmem_content *content, const struct page_range *range, int fd, char *buf)
 {
 	uint64_t left = range->nr_pages * PAGE_BYTES, offset = range->vaddr, from = range->file_offset;
+	uint64_t size = content->size;
+	int pages_fd = content->pagemap.pages_fd;
 
 	if (offset >= size || left > round_up_pages(size) - offset)
 		return fail(EINVAL, "pages %#llx-%#llx in an object of %llu bytes", (unsigned long long)offset,
@@ -57,7 +60,7 @@ static int fill_range(int fd, const struct page_range *range, int pages_fd, uint
 			return fail_errno("read the pages image at %#llx", (unsigned long long)from);
 		if (n == 0)
 			return fail(EINVAL, "the pages image ends at %#llx", (unsigned long long)from);
-		err = write_all(fd, buf, n, offset);
+		err = write_all(content, fd, buf, n, offset);
 		if (err)
 			return err;
 		offset += n;
@@ -77,6 +80,6 @@ int shmem_fill(int fd, void *arg)
 	if (content->pagemap.n_ranges)
 		posix_fadvise(content->pagemap.pages_fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	for (size_t i = 0; i < content->pagemap.n_ranges && !err; i++)
-		err = fill_range(fd, &content->pagemap.ranges[i], content->pagemap.pages_fd, content->size, buf);
+		err = fill_range(content, &content->pagemap.ranges[i], fd, buf);
 	return err;
 }

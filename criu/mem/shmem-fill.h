@@ -6,7 +6,8 @@
 
 struct shmem_content {
 	struct pagemap pagemap;
-	uint64_t size; /* of the object; the last page may be partial */
+	const char *name; /* of the object, for messages */
+	uint64_t size;	  /* of the object; the last page may be partial */
 };
 
 /** shmem_open_mapping - descriptor of what this process maps shared at @start, for reading and writing; logged -errno. */

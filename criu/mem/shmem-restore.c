@@ -312,11 +312,20 @@ static int attach_object(struct object *object, const ExternalObjectEntry *entry
 
 /* ------------------------------------------------------------------------------------------- */
 
+static const char *object_name(const struct object *object)
+{
+	if (object->memfd)
+		return object->memfd->name;
+	if (object->kind == OBJECT_SYSV)
+		return "System V segment";
+	return object->file && object->file->n_names ? object->file->names[0] : "anonymous memory";
+}
+
 static int make_object(struct object *object, const struct model *model, const struct image_dir *dir,
 		       const struct options *options, struct guard *guard)
 {
 	const ExternalObjectEntry *external = external_find(model, object->shmid);
-	struct shmem_content content = { .size = object->size };
+	struct shmem_content content = { .name = object_name(object), .size = object->size };
 	bool attach = false;
 	int err;
 
