@@ -5,10 +5,14 @@
  * relative, and only those that differ are written.
  */
 #include <errno.h>
+#include <limits.h>
 #include <linux/prctl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "arch.h"
 #include "mem/mm-lock.h"
@@ -207,9 +211,24 @@ static int lend(struct lending *lending, int our_fd, int *ret_number)
 	return 0;
 }
 
+/* mmap(2) would only say that it is not permitted. */
+static int check_exec(int fd)
+{
+	struct statvfs fs;
+	char link[32], name[PATH_MAX];
+	ssize_t n;
+
+	if (fstatvfs(fd, &fs) || !(fs.f_flag & ST_NOEXEC))
+		return 0;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, name, sizeof(name));
+	return fail(EPERM, "%.*s is mapped as code, but its file system is mounted noexec: mount it as it was",
+		    n < 0 ? 0 : (int)n, name);
+}
+
 static int vma_fd(struct lending *lending, const VmaEntry *vma, int *ret_number)
 {
-	int fd;
+	int fd, err;
 
 	*ret_number = -1;
 	if (vma->status & VMA_ANON_SHARED && !(vma->status & VMA_AREA_MEMFD))
@@ -218,7 +237,10 @@ static int vma_fd(struct lending *lending, const VmaEntry *vma, int *ret_number)
 		return 0;
 	else
 		fd = lending->args->map_fd(lending->args->map_fd_arg, vma);
-	return fd < 0 ? fd : lend(lending, fd, ret_number);
+	if (fd < 0)
+		return fd;
+	err = vma->prot & PROT_EXEC ? check_exec(fd) : 0;
+	return err ?: lend(lending, fd, ret_number);
 }
 
 static uint64_t mmap_flags(const VmaEntry *vma, bool has_fd)
