@@ -3,6 +3,7 @@
 They are mounted in the box's private mount namespace and below its work directory.
 Ending the box unmounts them and frees their loop devices, whatever happened before.
 """
+import contextlib
 import os
 import subprocess
 
@@ -72,6 +73,17 @@ class Place:
 
     def umount(self):
         run("umount", self.mounts.pop())
+
+    @contextlib.contextmanager
+    def hidden(self):
+        """While the file system is mounted somewhere else."""
+        elsewhere = f"{self.base}/elsewhere"
+        os.mkdir(elsewhere)
+        run("mount", "--move", self.mnt, elsewhere)
+        try:
+            yield
+        finally:
+            run("mount", "--move", elsewhere, self.mnt)
 
     def end(self):
         while self.mounts:
@@ -146,6 +158,14 @@ class Overlay(Place):
         with open(f"{self.layers}/lower/below/{name}", "wb") as f:
             f.write(content)
         self.mount_overlay()
+
+
+class Hugetlbfs(Place):
+    """Not in ALL, for its files are no shared objects yet. It needs no pages until one is touched."""
+    name = "hugetlbfs"
+
+    def make(self):
+        self.mount("hugetlbfs", "test", self.mnt)
 
 
 ALL = [TmpfsInode32, TmpfsLimited, Ext4, Xfs, Btrfs, Overlay]

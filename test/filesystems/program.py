@@ -1,10 +1,12 @@
 """A zdtm program in a directory of our choice, dumped and restored from here."""
 import os
+import re
 import signal
 import subprocess
 
 import box
 from box import Failure, wait_for
+from places import Lacking
 
 STATIC = os.path.join(box.ROOT, "test", "zdtm", "static")
 SECONDS = 20
@@ -33,6 +35,10 @@ class Program:
             raise Failure(f"{name} did not start: {started.stderr.strip()} {self.said()}")
         self.pid = int(box.read(pidfile))
         self.pids = box.tree(self.pid)
+        lacks = re.search(r"SKIP: \S+ (.*)", box.read(f"{self.out}.inprogress"))
+        if lacks:
+            self.end()
+            raise Lacking(lacks[1])
 
     def said(self):
         return " ".join(line for line in (box.read(self.out) or box.read(self.out + ".inprogress")).splitlines()

@@ -3,7 +3,8 @@
     run.py [--quick] [NAME...]
 
 The zdtm programs about them (delshm_*) run on file systems that are made for the
-purpose.  NAME is part of the name of a file system or a program.
+purpose; then come the cases in which the file system is not at restore what it was at
+dump (cases.py).  NAME is part of the name of a file system, a program or a case.
 """
 import argparse
 import os
@@ -12,6 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "jobs"))
 import box
+import cases
 import places
 import program
 from box import Failure
@@ -21,7 +23,8 @@ from program import Program
 PROGRAMS = ["delshm_family_disk", "delshm_tail_disk", "delshm_meta_disk", "delshm_links_disk", "delshm_roview_disk",
             "delshm_counter_disk", "delshm_dirgone_disk", "delshm_fd_disk", "delshm_forkfd_disk", "delshm_maponly_disk",
             "delshm_mprotect_disk", "delshm_mutex_disk", "delshm_private_disk", "delshm_reopen_disk",
-            "delshm_samepath_disk", "delshm_sparse_disk", "delshm_windows_disk"]
+            "delshm_samepath_disk", "delshm_sparse_disk", "delshm_windows_disk", "delshm_tmpfile_disk", "delshm_acl_disk",
+            "delshm_deadwriter_disk", "delshm_exec_disk"]
 QUICK_PROGRAMS = 5
 
 
@@ -33,6 +36,8 @@ def run_program(tally, name, place):
             tested.cycle()
         tested.finish()
         tally.ok(f"{place.name}: {name}")
+    except places.Lacking as e:
+        tally.skip(f"{place.name}: {name}", str(e))
     except Failure as e:
         tally.fail(f"{place.name}: {name}", str(e))
     finally:
@@ -64,12 +69,13 @@ def main():
         return not options.names or any(re.search(part, text) for part in options.names)
 
     programs = PROGRAMS[:QUICK_PROGRAMS] if options.quick else PROGRAMS
-    program.build(programs)
+    program.build({*programs, *cases.programs()})
     tally = box.Tally()
     for kind in places.ALL:
         names = [name for name in programs if wanted(f"{kind.name}: {name}")]
         if names:
             run_place(tally, kind, names)
+    cases.run(tally, wanted)
     return tally.end()
 
 

@@ -45,7 +45,7 @@ int main(int argc, char **argv)
 	if (memcmp(old, old_copy, SIZE) || pattern_bad(new, SIZE, 1) >= 0)
 		return fail("content changed");
 	pattern_fill(new, SIZE, 2);
-	if (!memcmp(old, new, SIZE) != alike || (!alike && memcmp(old, old_copy, SIZE)))
+	if ((memcmp(old, new, SIZE) == 0) != alike || (!alike && memcmp(old, old_copy, SIZE)))
 		return fail("the views show %s now", alike ? "two files" : "one file");
 	if (dir_entries(dirname, 1) || rmdir(dirname))
 		return fail("something is left behind");

@@ -1,0 +1,251 @@
+"""Cases in which the file system is not at restore what it was at dump, or never was a plain one."""
+import contextlib
+import os
+import subprocess
+
+import box
+import places
+from box import Failure
+from program import Program
+
+CASES = []
+
+
+def case(name, place, *programs):
+    """Registers function(place) under a name; place is made for it alone."""
+    def register(function):
+        CASES.append((name, place, programs, function))
+        return function
+    return register
+
+
+def programs():
+    return {name for case in CASES for name in case[2]}
+
+
+def run(tally, wanted):
+    for name, kind, _, function in CASES:
+        if wanted(f"case {name}"):
+            run_case(tally, name, kind, function)
+
+
+def run_case(tally, name, kind, function):
+    place = None
+    try:
+        place = kind()
+        function(place)
+        tally.ok(f"case {name}")
+    except places.Lacking as e:
+        tally.skip(f"case {name}", str(e))
+    except Failure as e:
+        tally.fail(f"case {name}", str(e))
+    finally:
+        if place:
+            place.end()
+
+
+@contextlib.contextmanager
+def started(name, dirname=None):
+    """A program that is gone at the end, whatever happens."""
+    tested = Program(name, dirname)
+    try:
+        yield tested
+    finally:
+        tested.end()
+
+
+def expect(text, *parts):
+    for part in parts:
+        if part not in text:
+            raise Failure(f"{part!r} is not in: {text}")
+
+
+def used(path):
+    """Space and inodes in use, of a file system where nothing is still under way."""
+    os.sync()
+    fs = os.statvfs(path)
+    return (fs.f_blocks - fs.f_bfree) * fs.f_frsize, fs.f_files - fs.f_ffree
+
+
+def names_below(path):
+    return sorted(os.path.join(base, name) for base, dirs, files in os.walk(path) for name in dirs + files)
+
+
+# --- another file system at restore ------------------------------------------------------
+
+@case("read-only at restore", places.Ext4, "delshm_counter_disk")
+def read_only(place):
+    """The object is made in the nearest directory that takes it, and the log says so."""
+    with started("delshm_counter_disk", f"{place.dir}/test") as tested:
+        tested.dump()
+        place.remount("ro")
+        tested.restore()
+        expect(tested.log("restore"), "is made in")
+        place.remount("rw")
+        tested.finish()
+
+
+@case("mount gone at restore", places.TmpfsLimited, "delshm_counter_disk")
+def mount_gone(place):
+    with started("delshm_counter_disk", f"{place.dir}/test") as tested:
+        tested.dump()
+        with place.hidden():
+            tested.restore()
+            expect(tested.log("restore"), "was on a file system of type 0x1021994", "is made in")
+            if names_below(place.mnt):
+                raise Failure(f"left in the empty directory: {names_below(place.mnt)}")
+        tested.finish()
+
+
+def no_room(place, tested, path, make_room):
+    """Refused with a reason, nothing left; and with room the same images restore."""
+    before = used(place.mnt), names_below(place.mnt)
+    expect(tested.refused("restore"), path, "No space left")
+    after = used(place.mnt), names_below(place.mnt)
+    if after != before:
+        raise Failure(f"the failed restore left something: {before} became {after}")
+    make_room()
+    tested.restore()
+    tested.finish()
+
+
+@case("smaller tmpfs at restore", places.TmpfsLimited, "delshm_deadwriter_disk")
+def smaller(place):
+    with started("delshm_deadwriter_disk", f"{place.dir}/test") as tested:
+        tested.dump()
+        place.empty("size=64k")
+        os.mkdir(f"{place.dir}/test")
+        no_room(place, tested, f"{place.dir}/test/dead", lambda: place.remount("size=80m"))
+
+
+@case("no inode left at restore", places.TmpfsLimited, "delshm_deadwriter_disk")
+def no_inode(place):
+    with started("delshm_deadwriter_disk", f"{place.dir}/test") as tested:
+        tested.dump()
+        place.empty("nr_inodes=2")
+        os.mkdir(f"{place.dir}/test")
+        no_room(place, tested, f"{place.dir}/test/dead", lambda: place.remount("nr_inodes=20"))
+
+
+@case("full disk at restore", places.Ext4, "delshm_family_disk")
+def full(place):
+    with started("delshm_family_disk", f"{place.dir}/test") as tested:
+        tested.dump()
+        with open(f"{place.dir}/filler", "wb") as f:
+            while True:
+                try:
+                    f.write(bytes(1 << 20))
+                    f.flush()
+                except OSError:
+                    break
+        no_room(place, tested, f"{place.dir}/test/family", lambda: os.unlink(f"{place.dir}/filler"))
+
+
+@case("noexec at restore", places.Ext4, "delshm_exec_disk")
+def noexec(place):
+    with started("delshm_exec_disk", f"{place.dir}/test") as tested:
+        tested.dump()
+        place.remount("noexec")
+        expect(tested.refused("restore"), f"{place.dir}/test/exec", "noexec")
+        place.remount("exec")
+        tested.restore()
+        tested.finish()
+
+
+# --- identity ----------------------------------------------------------------------------
+
+@case("one inode number in two subvolumes", places.Btrfs, "delshm_twins")
+def subvolumes(place):
+    os.mkdir(f"{place.mnt}/twins")
+    for name in "ab":
+        place.subvolume(f"twins/{name}")
+    with started("delshm_twins", f"{place.mnt}/twins") as tested:
+        numbers = box.read(tested.out + ".inprogress").partition("inode numbers ")[2].split()
+        if numbers[0] != numbers[2]:
+            raise Failure(f"the test is no test: the numbers are {numbers[0]} and {numbers[2]}")
+        tested.cycle()
+        tested.cycle()
+        tested.finish()
+
+
+@case("inode number reused while the tree was away", places.Ext4, "delshm_maponly_disk")
+def reused(place):
+    """The object that was left to its holder is gone; another file that has its number is not it."""
+    with started("delshm_maponly_disk", f"{place.dir}/test") as tested:
+        way = shared_views(tested)[0]
+        holder = os.open(way, os.O_RDWR)
+        number = os.fstat(holder).st_ino
+        tested.dump("--external-holders", "attach")
+        os.close(holder)
+        again = os.open(f"{place.dir}/other", os.O_RDWR | os.O_CREAT)
+        if os.fstat(again).st_ino != number:
+            raise places.Lacking(f"the kernel gave number {os.fstat(again).st_ino}, not {number} again")
+        os.write(again, b"not the tree's")
+        expect(tested.refused("restore"), "nobody has it any more")
+        if os.pread(again, 100, 0) != b"not the tree's":
+            raise Failure("the other file was written to")
+        os.close(again)
+
+
+def shared_views(tested):
+    """Paths in /proc that open the deleted files which the tree maps shared."""
+    found = []
+    for pid in tested.pids:
+        for line, *_ in box.mappings(pid, r"^\S+ ...s .* \(deleted\)$"):
+            low, high = (int(x, 16) for x in line.split()[0].split("-"))
+            if "/dev/zero" not in line:
+                found.append(f"/proc/{pid}/map_files/{low:x}-{high:x}")
+    return found
+
+
+def attach(place):
+    """Held here, outside the tree: found again by its file handle, or in us where there is none."""
+    with started("delshm_family_disk", f"{place.dir}/test") as tested:
+        holder = os.open(shared_views(tested)[0], os.O_RDWR)
+        for _ in range(2):
+            tested.dump("--external-holders", "attach")
+            tested.restore()
+            views = {(st.st_dev, st.st_ino) for st in map(os.stat, shared_views(tested))}
+            if views != {(os.fstat(holder).st_dev, os.fstat(holder).st_ino)}:
+                raise Failure("the tree has another object than its holder")
+        os.close(holder)
+        tested.finish()
+
+
+for kind in places.ALL:
+    case(f"attach on {kind.name}", kind, "delshm_family_disk")(attach)
+
+
+# --- overlayfs ----------------------------------------------------------------------------
+
+CONTENT = bytes(range(1, 129)) * 128
+
+
+@case("deleted from the lower layer", places.Overlay, "delshm_lower")
+def lower(place):
+    place.lower("file", CONTENT)
+    with started("delshm_lower", place.below) as tested:
+        tested.cycle()
+        tested.cycle()
+        tested.finish()
+        if os.listdir(f"{place.layers}/lower/below") != ["file"]:
+            raise Failure("the lower layer has changed")
+
+
+@case("mapped before it was copied up", places.Overlay, "delshm_copyup")
+def copied_up(place):
+    place.lower("file", CONTENT)
+    with started("delshm_copyup", place.below) as tested:
+        if "the views show two files" not in box.read(tested.out + ".inprogress"):
+            raise Failure("the test is no test: both views show one file")
+        expect(tested.refused("dump"), f"{place.below}/file", "before overlayfs copied it up")
+        tested.finish()
+
+
+# --- huge pages ---------------------------------------------------------------------------
+
+@case("hugetlbfs", places.Hugetlbfs, "unsupported_hugetlb_file")
+def hugetlbfs(place):
+    with started("unsupported_hugetlb_file", f"{place.dir}/test") as tested:
+        expect(tested.refused("dump"), f"{place.dir}/test/huge", "huge page memory is not supported")
+        tested.finish()
