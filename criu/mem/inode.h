@@ -25,6 +25,7 @@ enum inode_kind {
 struct inode_holder {
 	pid_t pid;
 	uint64_t start, end; /* mapping; 0,0 for a descriptor */
+	uint64_t offset;     /* of the mapping in the inode */
 	int fd;		     /* -1 for a mapping */
 	char access[5];	     /* "rw-s" as in /proc/PID/maps; "r", "w", "rw" for a descriptor */
 	bool write;

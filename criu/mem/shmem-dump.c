@@ -13,6 +13,7 @@
 #include "mem/page-zero.h"
 #include "mem/carried.h"
 #include "mem/external.h"
+#include "mem/numa.h"
 #include "mem/shmem.h"
 #include "mem/sysvshm.h"
 #include "mem/xattrs.h"
@@ -325,9 +326,11 @@ static int dump_object(struct inode *inode, struct model *model, struct page_pip
 	fd = open_for_reading(inode);
 	if (fd < 0)
 		return fd;
-	/* The content of what is attached again stays with those who live. */
-	if (!inode->attached)
+	/* The content of what is attached again stays with those who live, and so does its policy. */
+	if (!inode->attached) {
+		numa_warn(inode);
 		err = dump_pages(inode, fd, pipeline, stats);
+	}
 	if (!err && inode->outsiders.n)
 		err = external_add(inode, model);
 	if (!err && inode->kind == INODE_MEMFD)

@@ -166,6 +166,7 @@ static void note_holder(const struct collect *collect, const struct proc_map *ma
 		.pid = collect->process->pid,
 		.start = map->start,
 		.end = map->end,
+		.offset = map->offset,
 		.fd = -1,
 		.access = { map->read ? 'r' : '-', map->write ? 'w' : '-', map->exec ? 'x' : '-',
 			    map->shared ? 's' : 'p' },
