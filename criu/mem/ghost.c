@@ -7,6 +7,7 @@
 #include <linux/limits.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 
 #include "mem/ghost.h"
 #include "mem/remap.h"
@@ -104,6 +105,22 @@ static int dump_chunks(struct image_writer *writer, const struct inode *inode, i
 	return data < 0 && errno != ENXIO ? fail_errno("%s: look for data", inode->name) : 0;
 }
 
+/* Every file has a label where there are labels; the system will give one to the new file. */
+#define LABEL "security.selinux"
+
+/* An access control list is an extended attribute, too. */
+static void warn_xattrs(const struct inode *inode, int fd)
+{
+	char names[4096];
+	ssize_t bytes = flistxattr(fd, names, sizeof(names));
+
+	for (ssize_t at = 0; at < bytes; at += (ssize_t)strlen(names + at) + 1)
+		if (strcmp(names + at, LABEL) != 0)
+			pr_warn("%s: extended attribute %s is not saved: the image of a deleted file that nobody maps "
+				"shared has no place for it",
+				inode->name, names + at);
+}
+
 static int dump_content(struct image_writer *writer, const struct inode *inode, const GhostFileEntry *entry)
 {
 	auto_fd int fd = -1;
@@ -113,6 +130,7 @@ static int dump_content(struct image_writer *writer, const struct inode *inode, 
 	fd = inode_open(inode, O_RDONLY);
 	if (fd < 0)
 		return fd;
+	warn_xattrs(inode, fd);
 	return entry->chunks ? dump_chunks(writer, inode, fd, entry->size)
 			     : copy_out(writer, inode, fd, 0, inode->st.st_size);
 }

@@ -216,6 +216,15 @@ for kind in places.ALL:
     case(f"attach on {kind.name}", kind, "delshm_family_disk")(attach)
 
 
+@case("attributes of a file that is only open", places.Ext4, "unlink_xattr")
+def ghost_attributes(place):
+    with started("unlink_xattr", f"{place.dir}/test") as tested:
+        tested.dump()
+        expect(tested.log("dump"), f"{place.dir}/test/file: extended attribute user.zdtm is not saved")
+        tested.restore()
+        tested.finish()
+
+
 @case("memory policy", places.TmpfsLimited, "delshm_numa_disk")
 def memory_policy(place):
     with started("delshm_numa_disk", f"{place.dir}/test") as tested:
