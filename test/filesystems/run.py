@@ -16,6 +16,7 @@ import box
 import cases
 import places
 import program
+import surroundings  # adds its own to the cases
 from box import Failure
 from program import Program
 
