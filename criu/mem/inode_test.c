@@ -62,6 +62,30 @@ static void test_identity(void)
 	inodes_free(&inodes);
 }
 
+/* One number, given to two files one after the other: the handle tells them apart, where there is one. */
+static void test_reused_number(void)
+{
+	struct inodes inodes = { 0 };
+	auto_free char *path = NULL;
+	auto_fd int fd = make_file("reused", &path);
+	struct inode *first = intern(&inodes, fd), *second;
+
+	if (!first->handle.bytes) {
+		TEST_SKIP("no file handles in the directory of the test");
+	} else {
+		first->handle.data[first->handle.bytes - 1] ^= 1;
+		second = intern(&inodes, fd);
+		CHECK(second != first);
+		CHECK_EQ(second->id, 2);
+		CHECK(intern(&inodes, fd) == second);
+		/* Without a handle only the numbers are left. */
+		first->handle.bytes = 0;
+		CHECK(inode_same_handle(&first->handle, &second->handle));
+	}
+	unlink(path);
+	inodes_free(&inodes);
+}
+
 static void test_deleted(void)
 {
 	struct inodes inodes = { 0 };
@@ -300,6 +324,7 @@ int main(void)
 		return test_end();
 	}
 	test_identity();
+	test_reused_number();
 	test_deleted();
 	test_kinds();
 	test_shows_mapping();
