@@ -48,6 +48,25 @@ def capabilities(place):
         tested.finish()
 
 
+REFUSED = {
+    "unsupported_uffd": ("/uffd", "is registered with a userfaultfd"),
+    "unsupported_secretmem": ("/secretmem", "is secret memory"),
+    "unsupported_hugetlb": ("/memfd:huge", "huge page memory is not supported by this version"),
+    "link_remap_refused": ("/test/gone", "the name is gone, but the file has links left (1): --link-remap"),
+}
+
+
+def refused_by_name(place, name):
+    """The message names object and reason, and the program goes on as if nothing had happened."""
+    with started(name, f"{place.dir}/test" if name == "link_remap_refused" else None) as tested:
+        expect(tested.refused("dump"), *REFUSED[name])
+        tested.finish()
+
+
+for program in REFUSED:
+    case(f"refused by name: {program}", Here, program)(lambda place, name=program: refused_by_name(place, name))
+
+
 @case("executable memfds forbidden at restore", Here, "memfd02")
 def memfd_noexec(place):
     with started("memfd02") as tested:
