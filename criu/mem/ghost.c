@@ -156,6 +156,7 @@ int ghost_dump(struct image_dir *dir, const struct inode *inode, uint32_t id, co
 struct ghost_content {
 	struct image_reader *reader;
 	const GhostFileEntry *entry;
+	const char *path; /* for messages */
 	uint32_t id;
 	uint64_t size;
 };
@@ -172,8 +173,9 @@ static int copy_in(const struct ghost_content *content, int fd, uint64_t offset,
 			ssize_t n = pwrite(fd, buf + done, part - done, (off_t)(offset + done));
 
 			if (n < 0)
-				return fail_errno("ghost-file-%x.img: write the file at %#llx", content->id,
-						  (unsigned long long)(offset + done));
+				return fail_errno("%s: write %zu bytes at %#llx of %llu", content->path, part - done,
+						  (unsigned long long)(offset + done),
+						  (unsigned long long)content->size);
 			done += n;
 		}
 		if (err)
@@ -239,7 +241,7 @@ int ghost_make(const struct image_dir *dir, const struct ghost_image *ghost, con
 	       struct guard *guard, int *ret_fds)
 {
 	struct arena *arena cleanup_with(arena_freep) = arena_new();
-	struct ghost_content content = { .entry = ghost->entry, .id = ghost->id };
+	struct ghost_content content = { .entry = ghost->entry, .path = paths[0], .id = ghost->id };
 	const GhostFileEntry *entry = ghost->entry;
 	int err = open_content(dir, &content, arena);
 	struct unnamed_file file = {

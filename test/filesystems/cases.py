@@ -118,6 +118,17 @@ def smaller(place):
         no_room(place, tested, f"{place.dir}/test/dead", lambda: place.remount("size=80m"))
 
 
+@case("smaller tmpfs at restore, files only open", places.TmpfsLimited, "unlink_xattr")
+def smaller_ghosts(place):
+    with started("unlink_xattr", f"{place.dir}/test") as tested:
+        tested.dump()
+        place.empty("size=16k")
+        os.mkdir(f"{place.dir}/test")
+        expect(tested.refused("restore"), f"{place.dir}/test/file: write", "No space left")
+        if names_below(place.mnt) != [f"{place.dir}/test"]:
+            raise Failure(f"left behind: {names_below(place.mnt)}")
+
+
 @case("no inode left at restore", places.TmpfsLimited, "delshm_deadwriter_disk")
 def no_inode(place):
     with started("delshm_deadwriter_disk", f"{place.dir}/test") as tested:
