@@ -86,8 +86,9 @@ class Place:
             run("mount", "--move", elsewhere, self.mnt)
 
     def end(self):
+        """Also when a case that failed still has something open there."""
         while self.mounts:
-            self.umount()
+            run("umount", "--lazy", self.mounts.pop())
         if os.path.exists(self.image):
             os.unlink(self.image)
 
