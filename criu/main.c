@@ -88,6 +88,7 @@ static const struct {
 	{ COMMAND_RESTORE, command_restore },
 	{ COMMAND_INSPECT, command_inspect },
 	{ COMMAND_CHECK, command_check },
+	{ COMMAND_CONVERT, command_convert },
 };
 
 static int run_command(const struct options *options)

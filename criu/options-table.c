@@ -389,6 +389,9 @@ const struct option_row option_table[] = {
 	CALL("all", 0, NO, set_all, NULL, "--extra and --experimental"),
 	CALL("ms", 0, NO, set_removed, NULL, NULL),
 
+	HEADING("Options of convert"),
+	{ "to-mainline", 0, NO, false, set_bool, FIELD(to_mainline), NULL, "make shared memory files ghost files, in place" },
+
 	UNSUPPORTED("libdir", 'L', REQ),
 	UNSUPPORTED_FLAG("log-pid"),
 	UNSUPPORTED_FLAG("stream"),

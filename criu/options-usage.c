@@ -11,6 +11,7 @@ static const char usage_text[] = "Usage:\n"
 				 "  criu restore [options]\n"
 				 "  criu inspect -t PID | -D DIR [--json] [--html FILE] [options]\n"
 				 "  criu check [--feature NAME] [options]\n"
+				 "  criu convert --to-mainline [options]\n"
 				 "  criu -h | --help\n"
 				 "  criu -V | --version\n";
 
@@ -20,6 +21,7 @@ static const char commands_text[] =
 	"  restore   make the tree again from image files\n"
 	"  inspect   tell what a dump would do, and who shares memory with whom; nothing is stopped\n"
 	"  check     tell what this kernel can do\n"
+	"  convert   turn an images directory into one that the original CRIU restores\n"
 	"\nA flag marked with * can be switched off by --no-OPTION. Configuration files:\n"
 	"/etc/criu/default.conf, $HOME/.criu/default.conf, $CRIU_CONFIG_FILE.\n";
 

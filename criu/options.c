@@ -188,6 +188,7 @@ static const struct command_word {
 	{ "restore", COMMAND_RESTORE },
 	{ "inspect", COMMAND_INSPECT },
 	{ "check", COMMAND_CHECK },
+	{ "convert", COMMAND_CONVERT },
 	{ "pre-dump", COMMAND_UNSUPPORTED },
 	{ "lazy-pages", COMMAND_UNSUPPORTED },
 	{ "page-server", COMMAND_UNSUPPORTED },
@@ -300,6 +301,8 @@ static int check_combination(const struct options *options)
 		return contradiction("--mntns-compat-mode is an option of restore");
 	if ((options->json || options->html_file) && options->command != COMMAND_INSPECT)
 		return contradiction("--json and --html are options of inspect");
+	if (options->to_mainline != (options->command == COMMAND_CONVERT))
+		return contradiction("convert needs --to-mainline, and only convert has it");
 	if (options->command == COMMAND_DUMP && !options->tree)
 		return contradiction("dump needs --tree PID");
 	return options->command == COMMAND_RESTORE ? check_restore(options) : 0;

@@ -17,6 +17,7 @@ enum command {
 	COMMAND_RESTORE,
 	COMMAND_INSPECT, /* ours */
 	COMMAND_CHECK,
+	COMMAND_CONVERT,     /* ours alone */
 	COMMAND_UNSUPPORTED, /* mainline has it, we do not: refused by options_check */
 	COMMAND_REMOVED,     /* mainline once had it: exit status 255 */
 };
@@ -73,6 +74,7 @@ struct options {
 	const char *html_file;
 	const char *check_feature;
 	bool check_extra, check_experimental;
+	bool to_mainline;	       /* convert */
 	bool mntns_compat_mode;	       /* no effect: mounts are not restored */
 	VEC(const char *) unsupported; /* options asked for that only mainline has */
 	struct arena *arena;	       /* owns text that came from configuration files */

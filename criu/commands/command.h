@@ -14,6 +14,7 @@
 int must_check command_dump(const struct options *options, const struct kernel_features *features);
 int must_check command_restore(const struct options *options, const struct kernel_features *features);
 int must_check command_inspect(const struct options *options, const struct kernel_features *features);
+int must_check command_convert(const struct options *options, const struct kernel_features *features);
 int must_check command_check(const struct options *options, const struct kernel_features *features);
 
 #endif

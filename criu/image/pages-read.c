@@ -92,31 +92,45 @@ static int open_pages(const struct image_dir *dir, uint32_t pages_id, struct pag
 	return 0;
 }
 
+/* Open a pagemap and read its head; -ENOENT silently. */
+static int open_map(const struct image_dir *dir, enum image_kind kind, uint64_t id, struct arena *arena,
+		    struct image_reader **ret, uint32_t *ret_pages_id)
+{
+	char name[IMAGE_NAME_BYTES];
+	void *head;
+	int err;
+
+	err = image_open(dir, kind, id, ret);
+	if (err)
+		return err;
+	err = image_read_entry(*ret, &pagemap_head__descriptor, arena, &head);
+	if (err > 0) {
+		*ret_pages_id = ((const PagemapHead *)head)->pages_id;
+		return 0;
+	}
+	image_close(*ret);
+	image_file_name(kind, id, name);
+	return err ?: fail(EINVAL, "%s/%s: no head", dir->path, name);
+}
+
 int pagemap_read(const struct image_dir *dir, enum image_kind kind, uint64_t id, struct arena *arena,
 		 struct pagemap *ret)
 {
 	struct pagemap map = { .pages_fd = -1 };
 	char name[IMAGE_NAME_BYTES];
 	struct image_reader *reader;
-	uint32_t pages_id = 0;
-	void *head;
+	uint32_t pages_id;
 	int err;
 
-	image_file_name(kind, id, name);
-	err = image_open(dir, kind, id, &reader);
+	err = open_map(dir, kind, id, arena, &reader, &pages_id);
 	if (err == -ENOENT) {
 		*ret = map;
 		return 0;
 	}
 	if (err)
 		return err;
-	err = image_read_entry(reader, &pagemap_head__descriptor, arena, &head);
-	if (err == 0)
-		err = fail(EINVAL, "%s/%s: no head", dir->path, name);
-	if (err > 0) {
-		pages_id = ((const PagemapHead *)head)->pages_id;
-		err = read_ranges(reader, name, arena, &map);
-	}
+	image_file_name(kind, id, name);
+	err = read_ranges(reader, name, arena, &map);
 	image_close(reader);
 	err = err ?: open_pages(dir, pages_id, &map);
 	if (err) {
@@ -125,6 +139,16 @@ int pagemap_read(const struct image_dir *dir, enum image_kind kind, uint64_t id,
 	}
 	*ret = map;
 	return 0;
+}
+
+int pagemap_pages_id(const struct image_dir *dir, enum image_kind kind, uint64_t id, struct arena *arena, uint32_t *ret)
+{
+	struct image_reader *reader;
+	int err = open_map(dir, kind, id, arena, &reader, ret);
+
+	if (!err)
+		image_close(reader);
+	return err;
 }
 
 void pagemap_close(struct pagemap *map)

@@ -53,6 +53,9 @@ struct pagemap {
 /** pagemap_read - a missing pagemap is an empty one; the pages file's size is checked. */
 int must_check pagemap_read(const struct image_dir *dir, enum image_kind kind, uint64_t id, struct arena *arena,
 			    struct pagemap *ret);
+/** pagemap_pages_id - which pages file a pagemap names; -ENOENT silently if there is no such pagemap. */
+int must_check pagemap_pages_id(const struct image_dir *dir, enum image_kind kind, uint64_t id, struct arena *arena,
+				uint32_t *ret);
 void pagemap_close(struct pagemap *map);
 
 #endif

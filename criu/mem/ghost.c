@@ -66,7 +66,8 @@ int ghost_entry(const struct inode *inode, struct arena *arena, GhostFileEntry *
 
 static int copy_out(struct image_writer *writer, const struct inode *inode, int fd, uint64_t start, uint64_t end)
 {
-	auto_free void *buf = xalloc(COPY_BYTES);
+	/* A sparse file has many short chunks. */
+	auto_free void *buf = xalloc(min_u64(COPY_BYTES, end - start));
 
 	while (start < end) {
 		ssize_t n = pread(fd, buf, min_u64(COPY_BYTES, end - start), (off_t)start);
@@ -163,7 +164,7 @@ struct ghost_content {
 
 static int copy_in(const struct ghost_content *content, int fd, uint64_t offset, uint64_t bytes)
 {
-	auto_free char *buf = xalloc(COPY_BYTES);
+	auto_free char *buf = xalloc(min_u64(COPY_BYTES, bytes));
 
 	while (bytes) {
 		size_t part = min_u64(bytes, COPY_BYTES);

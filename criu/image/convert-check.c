@@ -1,0 +1,175 @@
+/*
+ * What mainline has no notion of. Fields of ours have numbers from 1000 on in every message, so that they are found
+ * here without a list to be kept up to date; the few that can't be left out with a warning have functions of their own.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "image/convert.h"
+#include "image/image-check.h"
+#include "image/vma-status.h"
+#include "util/log.h"
+
+#define OWN_FIELDS 1000 /* first number */
+
+static void refuse_unsaved(const struct model *model, struct refusals *refusals)
+{
+	for (size_t i = 0; i < model->external_objects.n; i++) {
+		const ExternalObjectEntry *entry = model->external_objects.data[i];
+
+		if (!entry->saved)
+			refuse(refusals,
+			       "%s %s: its content is not in the images but was left to processes outside the tree "
+			       "(dumped with --external-holders attach)",
+			       entry->kind, entry->name);
+		else
+			pr_warn("%s %s: mainline does not know of its holders outside the tree: sharing ends",
+				entry->kind, entry->name);
+	}
+}
+
+/* Mainline keeps segments with an IPC namespace of the tree's own only. */
+static void refuse_segments(const struct model *model, struct refusals *refusals)
+{
+	for (size_t i = 0; i < model->sysv_shms.n; i++)
+		refuse(refusals, "System V segment %u of criu's IPC namespace: mainline has no image for it",
+		       model->sysv_shms.data[i]->shm->desc->id);
+}
+
+/* Labels of security modules are given by the system that restores. */
+static void refuse_xattrs(const struct model *model, struct refusals *refusals)
+{
+	for (size_t i = 0; i < model->shmem_files.n; i++) {
+		const ShmemFileEntry *file = model->shmem_files.data[i].entry;
+
+		for (size_t x = 0; x < file->n_xattrs; x++) {
+			const char *name = file->xattrs[x]->name;
+
+			if (!strncmp(name, "security.", strlen("security.")))
+				pr_warn("%s: extended attribute %s is lost", file->names[0], name);
+			else
+				refuse(refusals, "%s: extended attribute %s: ghost files have none", file->names[0],
+				       name);
+		}
+	}
+}
+
+static void refuse_packets(const struct model *model, struct refusals *refusals)
+{
+	for (size_t i = 0; i < model->pipe_data.n; i++) {
+		const PipeDataEntry *entry = model->pipe_data.data[i].entry;
+
+		if (entry->n_stretches)
+			refuse(refusals,
+			       "pipe %u: its content is in packets (O_DIRECT), which mainline would put together",
+			       entry->pipe_id);
+	}
+}
+
+/* --- fields that mainline passes over ------------------------------------------ */
+
+struct own_fields {
+	struct hash counts; /* field descriptor -> struct own_field */
+	VEC(struct own_field *) fields;
+};
+
+struct own_field {
+	const char *message, *name;
+	size_t n;
+};
+
+static void count(struct own_fields *own, uintptr_t key, const char *message, const char *name)
+{
+	struct own_field *field = hash_get(&own->counts, key, 0);
+
+	if (!field) {
+		field = xalloc(sizeof(*field));
+		field->message = message;
+		field->name = name;
+		hash_put(&own->counts, key, 0, field);
+		VEC_PUSH(&own->fields, field);
+	}
+	field->n++;
+}
+
+/* How often @field is there. */
+static size_t field_count(const ProtobufCMessage *msg, const ProtobufCFieldDescriptor *field)
+{
+	const char *at = (const char *)msg + field->offset, *quantifier = (const char *)msg + field->quantifier_offset;
+
+	if (field->label == PROTOBUF_C_LABEL_REPEATED)
+		return *(const size_t *)quantifier;
+	if (field->label == PROTOBUF_C_LABEL_REQUIRED)
+		return 1;
+	if (field->type == PROTOBUF_C_TYPE_MESSAGE || field->type == PROTOBUF_C_TYPE_STRING)
+		return *(const void *const *)at != NULL;
+	return *(const protobuf_c_boolean *)quantifier;
+}
+
+static const ProtobufCMessage *field_message(const ProtobufCMessage *msg, const ProtobufCFieldDescriptor *field,
+					     size_t i)
+{
+	const char *at = (const char *)msg + field->offset;
+
+	if (field->label == PROTOBUF_C_LABEL_REPEATED)
+		return (*(ProtobufCMessage *const *const *)at)[i];
+	return *(const ProtobufCMessage *const *)at;
+}
+
+/* @ours: the message itself is one, so each of its fields counts. */
+static void find_own(struct own_fields *own, const ProtobufCMessage *msg, bool ours)
+{
+	const ProtobufCMessageDescriptor *type = msg->descriptor;
+
+	for (unsigned int f = 0; f < type->n_fields; f++) {
+		const ProtobufCFieldDescriptor *field = &type->fields[f];
+		bool is_own = ours || field->id >= OWN_FIELDS;
+		size_t n = field_count(msg, field);
+
+		if (field->type == PROTOBUF_C_TYPE_MESSAGE && !ours)
+			for (size_t i = 0; i < n; i++)
+				find_own(own, field_message(msg, field, i), is_own);
+		else if (is_own && n)
+			count(own, (uintptr_t)field, type->name, field->name);
+	}
+}
+
+static void find_own_of_task(struct own_fields *own, const struct task_image *task)
+{
+	static const char name[] = "MLOCK_ONFAULT";
+
+	for (size_t i = 0; i < task->n_core; i++)
+		find_own(own, &task->core[i]->base, false);
+	if (!task->mm)
+		return;
+	find_own(own, &task->mm->base, false);
+	for (size_t i = 0; i < task->mm->n_vmas; i++)
+		if (task->mm->vmas[i]->status & VMA_LOCKED_ONFAULT)
+			count(own, (uintptr_t)name, "vma_entry", name);
+}
+
+static void warn_of_own(const struct model *model)
+{
+	struct own_fields own = { 0 };
+
+	for (size_t i = 0; i < model->tasks.n; i++)
+		find_own_of_task(&own, &model->tasks.data[i]);
+	for (size_t i = 0; i < model->files.n; i++)
+		find_own(&own, &model->files.data[i]->base, false);
+	for (size_t i = 0; i < own.fields.n; i++) {
+		pr_warn("mainline does not restore %s (%s), which is in these images %zu times",
+			own.fields.data[i]->name, own.fields.data[i]->message, own.fields.data[i]->n);
+		free(own.fields.data[i]);
+	}
+	VEC_FREE(&own.fields);
+	hash_free(&own.counts);
+}
+
+void convert_check(const struct model *model, struct refusals *refusals)
+{
+	refuse_unsaved(model, refusals);
+	refuse_xattrs(model, refusals);
+	refuse_packets(model, refusals);
+	refuse_segments(model, refusals);
+	warn_of_own(model);
+}

@@ -1,0 +1,114 @@
+/* A shared object's metadata and pages as a ghost file of chunks: what is no page is no chunk, so holes stay. */
+#include "image/convert.h"
+#include "image/image-table.h"
+#include "image/pages.h"
+#include "util/interrupt.h"
+#include "util/log.h"
+
+#define COPY_BYTES (1024 * 1024UL)
+
+struct copy {
+	struct image_writer *writer;
+	const struct shmem_file_image *file;
+	int pages_fd;
+	char *buf;
+};
+
+static Timeval *new_timeval(struct arena *arena, const ShmemFileTime *time)
+{
+	Timeval *entry;
+
+	if (!time)
+		return NULL;
+	entry = arena_new_of(arena, Timeval);
+	timeval__init(entry);
+	entry->tv_sec = time->sec;
+	entry->tv_usec = time->nsec / 1000;
+	return entry;
+}
+
+static int write_metadata(const struct copy *copy, struct arena *arena)
+{
+	const ShmemFileEntry *from = copy->file->entry;
+	GhostFileEntry ghost = GHOST_FILE_ENTRY__INIT;
+
+	ghost.uid = from->uid;
+	ghost.gid = from->gid;
+	ghost.mode = from->mode;
+	ghost.atim = new_timeval(arena, from->atim);
+	ghost.mtim = new_timeval(arena, from->mtim);
+	ghost.has_chunks = ghost.chunks = true;
+	ghost.has_size = true;
+	ghost.size = from->size;
+	return image_write_entry(copy->writer, &ghost.base);
+}
+
+static int copy_bytes(const struct copy *copy, uint64_t from, uint64_t bytes)
+{
+	while (bytes) {
+		ssize_t n = pread(copy->pages_fd, copy->buf, min_u64(bytes, COPY_BYTES), (off_t)from);
+		int err;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail_errno("read the pages image at %#llx", (unsigned long long)from);
+		if (n == 0)
+			return fail(EINVAL, "the pages image ends at %#llx", (unsigned long long)from);
+		err = image_write_raw(copy->writer, copy->buf, n) ?: interrupt_pending();
+		if (err)
+			return err;
+		from += n;
+		bytes -= n;
+	}
+	return 0;
+}
+
+static int copy_range(const struct copy *copy, const struct page_range *range)
+{
+	uint64_t size = copy->file->entry->size, bytes = range->nr_pages * PAGE_BYTES;
+	GhostChunkEntry chunk = GHOST_CHUNK_ENTRY__INIT;
+
+	if (range->vaddr >= size || bytes > round_up_pages(size) - range->vaddr)
+		return fail(EINVAL, "pages %#llx-%#llx in an object of %llu bytes", (unsigned long long)range->vaddr,
+			    (unsigned long long)(range->vaddr + bytes), (unsigned long long)size);
+	/* The last page may be partial. */
+	chunk.off = range->vaddr;
+	chunk.len = min_u64(bytes, size - range->vaddr);
+	return image_write_entry(copy->writer, &chunk.base) ?: copy_bytes(copy, range->file_offset, chunk.len);
+}
+
+static int write_ghost(struct copy *copy, const struct pagemap *map, struct arena *arena)
+{
+	int err = write_metadata(copy, arena);
+
+	for (size_t i = 0; i < map->n_ranges && !err; i++)
+		err = copy_range(copy, &map->ranges[i]);
+	return err;
+}
+
+int convert_ghost(struct image_dir *dir, const struct shmem_file_image *file, uint32_t id, uint64_t *ret_pages)
+{
+	struct arena *arena cleanup_with(arena_freep) = arena_new();
+	auto_free char *buf = xalloc(COPY_BYTES);
+	struct copy copy = { .file = file, .buf = buf };
+	struct pagemap map;
+	int err;
+
+	LOG_SCOPE("shared object", file->id);
+	err = pagemap_read(dir, IMAGE_PAGEMAP_SHMEM, file->id, arena, &map);
+	if (err)
+		return err;
+	copy.pages_fd = map.pages_fd;
+	err = image_create(dir, IMAGE_GHOST_FILE, id, &copy.writer);
+	if (!err) {
+		err = write_ghost(&copy, &map, arena);
+		if (err)
+			image_abort(copy.writer);
+		else
+			err = image_finish(copy.writer);
+	}
+	*ret_pages += map.nr_pages;
+	pagemap_close(&map);
+	return err;
+}

@@ -1,0 +1,475 @@
+"""criu convert: images of jobs that share deleted files, turned into images of mainline.
+
+    run.py [--rounds N] [CASE...]
+
+Converted images are restored by our criu, read by Debian's crit, and, where the kernel
+suits it, restored by Debian's criu; images of Debian's criu are restored by ours.  The
+conversion is killed before each change it makes, and at random moments.
+"""
+import argparse
+import filecmp
+import os
+import random
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "jobs"))
+sys.path.insert(0, os.path.join(HERE, "..", "crit"))
+import box
+import roundtrip
+import run as jobs
+from box import Failure, wait_for
+
+DEBIAN = "/usr/sbin/criu"
+GIB = 1 << 30
+MIB = 1 << 20
+NOT_IMAGES = re.compile(r"\.log$|^stats-")
+
+
+def ring(name, where="/dev/shm"):
+    argv = [box.build(f"{HERE}/../jobs/shmring.c"), "-l", "{log}", "-n", "4", "-m", "16"]
+    return jobs.Job(name, argv if where == "/dev/shm" else [*argv, "-d", where], f"{where}/shmring-")
+
+
+def holes(name, size, stride, *paths):
+    argv = [box.build(f"{HERE}/holes.c"), "{log}", str(size), str(stride), *paths]
+    return jobs.Job(name, argv, paths[0])
+
+
+def make_job(name):
+    return {
+        "ring-shm": lambda: ring("c-ring-shm"),
+        "ring-disk": lambda: ring("c-ring-disk", "{dir}"),
+        "python": lambda: jobs.Job("c-python", ["/usr/bin/python3", f"{HERE}/../jobs/pyqueue.py", "{log}"], "/dev/shm/"),
+        "small": lambda: holes("c-small", 5003, 1000, "/dev/shm/holes", "{dir}/holes"),
+        "sparse": lambda: holes("c-sparse", MIB + 77, 65536, "/dev/shm/holes", "{dir}/holes"),
+    }[name]()
+
+
+JOBS = ("ring-shm", "ring-disk", "python", "small", "sparse")
+
+
+# --- images ------------------------------------------------------------------------
+
+def image_names(images):
+    return sorted(name for name in os.listdir(images) if not NOT_IMAGES.search(name))
+
+
+def remap_types(images):
+    """(type, object) of each remap."""
+    path = f"{images}/remap-fpath.img"
+    remaps = [dict((n, v) for n, _, v in roundtrip.fields(e)) for e in roundtrip.entries(roundtrip.read_bytes(path))]
+    return [(remap[3], remap[2]) for remap in remaps]
+
+
+def check_converted(images):
+    """Nothing of ours, nothing that nobody needs, and crit reads it all."""
+    names = image_names(images)
+    ours = [n for n in names if n.startswith(("shmem-file-", "external-objects")) or n.endswith(".tmp")]
+    if ours:
+        raise Failure(f"still there: {ours}")
+    remaps = remap_types(images)
+    if {kind for kind, _ in remaps} != {1}:
+        raise Failure(f"remaps of types other than ghost: {remaps}")
+    ghosts = {f"ghost-file-{number:x}.img" for _, number in remaps}
+    there = {n for n in names if n.startswith("ghost-file-")}
+    if ghosts != there:
+        raise Failure(f"remaps name {sorted(ghosts)}, there are {sorted(there)}")
+    pages = {n for n in names if re.match(r"pages-\d+\.img", n)}
+    needed = set()
+    for name in names:
+        if name.startswith("pagemap-"):
+            head = next(roundtrip.entries(roundtrip.read_bytes(f"{images}/{name}")))
+            needed.add(f"pages-{dict((n, v) for n, _, v in roundtrip.fields(head))[1]}.img")
+    if pages != needed:
+        raise Failure(f"page maps name {sorted(needed)}, there are {sorted(pages)}")
+    for name in filter(roundtrip.is_image, names):
+        if os.stat(f"{images}/{name}").st_mode & 0o777 != 0o600:
+            raise Failure(f"{name} can be read by others")
+        roundtrip.check_image(f"{images}/{name}")
+
+
+def convert(images):
+    return box.criu("convert", images, "--to-mainline")
+
+
+def refused(images, *wanted, args=("--to-mainline",)):
+    """The conversion fails, says why, and changes nothing."""
+    before = snapshot(images)
+    done = subprocess.run(box.criu_args("convert", images, *args), stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=60 * box.PATIENCE)
+    if done.returncode != 1:
+        raise Failure(f"criu convert returned {done.returncode}")
+    for text in wanted:
+        if text not in done.stderr:
+            raise Failure(f"no word of {text}: {done.stderr}")
+    if snapshot(images) != before:
+        raise Failure("a refused conversion has changed the directory")
+
+
+def snapshot(images):
+    return {name: roundtrip.read_bytes(f"{images}/{name}") for name in image_names(images)}
+
+
+# --- jobs ---------------------------------------------------------------------------
+
+def dumped(job, number=0, *options):
+    """Start the job, or take it as it runs, and dump it; its images."""
+    if not job.pids:
+        job.start()
+    images = box.fresh_dir(job.dir, f"images{number}")
+    job.objects = job.sharing()
+    box.dump(job.root, images, *options)
+    job.gone()
+    return images
+
+
+def goes_on(job, more=50):
+    """The restored job: all processes, each on the object it had, and it works."""
+    wait_for(lambda: sorted(box.tree(job.root)) == sorted(job.pids), 10, "all processes to be back")
+    job.no_names()
+    job.same_holders(job.objects)
+    job.progress(more)
+
+
+def restored_by_debian(images):
+    done = subprocess.run([DEBIAN, "restore", "-D", images, "-d", "-v4", "-o", "debian.log"],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120 * box.PATIENCE)
+    if done.returncode:
+        text = [line for line in box.read(f"{images}/debian.log").splitlines() if "Error" in line][:5]
+        raise Failure(f"Debian's criu restore returned {done.returncode}: {text or done.stderr}")
+
+
+def debian_unfit():
+    """Why Debian's criu can't run here, or an empty text."""
+    done = subprocess.run([DEBIAN, "check"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
+        return f"Debian's criu can't run on this kernel ({os.uname().release}): {said[-1]}"
+    return ""
+
+
+# --- cases ----------------------------------------------------------------------------
+
+def case_ours(tally, options):
+    """Converted images, restored by us; dumped again from there, and the job's own verdict at its end."""
+    for name in JOBS:
+        job = make_job(name)
+        with Ending(tally, f"ours: {name}", job) as end:
+            images = dumped(job)
+            took = convert(images)
+            check_converted(images)
+            if "0 shared objects" not in subprocess.run(box.criu_args("convert", images, "--to-mainline"),
+                                                        capture_output=True, text=True).stdout:
+                raise Failure("a second conversion finds something to do")
+            box.restore(images)
+            goes_on(job)
+            box.restore(dumped_again(job))
+            goes_on(job)
+            end.note = f"{took * 1000:.0f} ms; {job.finish()}"
+
+
+def dumped_again(job):
+    return dumped(job, 1)
+
+
+def case_large(tally, options):
+    """1 GiB with a page here and there: images stay small, and nothing reads the holes."""
+    for name, stride in (("few", 64 * MIB), ("many", 64 * 1024)):
+        job = holes(f"c-large-{name}", GIB - 5, stride, "/dev/shm/holes")
+        with Ending(tally, f"large: {name} pages", job) as end:
+            images = dumped(job)
+            took = convert(images)
+            check_converted(images)
+            ghost, = (n for n in image_names(images) if n.startswith("ghost-file-"))
+            size, pages = os.path.getsize(f"{images}/{ghost}"), GIB // stride + 2
+            if size > pages * 4200:
+                raise Failure(f"{ghost} has {size} bytes for {pages} pages")
+            restored = box.restore(images)
+            if max(took, restored) > 5 * box.PATIENCE:
+                raise Failure(f"convert took {took:.1f} s, restore {restored:.1f} s")
+            goes_on(job, 10)
+            end.note = f"{size >> 10} KiB, convert {took * 1000:.0f} ms, restore {restored * 1000:.0f} ms"
+
+
+def fd_of(pid, pattern):
+    """A path to the descriptor whose file's name matches."""
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        path = f"/proc/{pid}/fd/{number}"
+        if re.search(pattern, os.readlink(path)):
+            return path
+    raise Failure(f"process {pid} has no {pattern} open")
+
+
+def case_external(tally, options):
+    for how in ("attach", "copy"):
+        job = make_job("small")
+        outside = -1
+        with Ending(tally, f"external: {how}", job):
+            job.start()
+            outside = os.open(fd_of(job.root, "^/dev/shm/holes "), os.O_RDWR)
+            job.objects, images = job.sharing(), box.fresh_dir(job.dir, "images0")
+            box.dump(job.root, images, "--external-holders", how)
+            box.gone(job.pids)
+            if how == "attach":
+                refused(images, "/dev/shm/holes", "left to processes outside")
+            else:
+                convert(images)
+                check_converted(images)
+                box.restore(images)
+                goes_on(job)
+        if outside >= 0:
+            os.close(outside)
+
+
+def case_xattr(tally, options):
+    job = make_job("small")
+    with Ending(tally, "extended attribute refused", job):
+        job.start()
+        try:
+            os.setxattr(fd_of(job.root, "^/dev/shm/holes "), "trusted.test", b"1")
+        except OSError as e:
+            return tally.skip("extended attribute refused", f"/dev/shm has none: {e}")
+        refused(dumped(job), "/dev/shm/holes", "trusted.test")
+
+
+def case_packets(tally, options):
+    """What is ours besides objects: packets in a pipe are refused, a CPU mask is only warned of."""
+    for name, code, known in (
+            ("packets refused", "r, w = os.pipe2(os.O_DIRECT); os.write(w, b'a'); os.write(w, b'bc')", "packets"),
+            ("CPU affinity warned of", "os.sched_setaffinity(0, {0})", "cpu_affinity")):
+        here = box.fresh_dir("convert", "other")
+        code = f"import os, time; {code}; print('ready', flush=True); time.sleep(1000)"
+        pid = box.start(["/usr/bin/python3", "-c", code], f"{here}/out", cwd="/")
+        try:
+            wait_for(lambda: "ready" in box.read(f"{here}/out"), 10, "the program to be ready")
+            images = box.fresh_dir("convert", "other-images")
+            box.dump(pid, images)
+            if known == "packets":
+                refused(images, known)
+            elif os.cpu_count() < 2:
+                tally.skip(name, "one processor")
+                continue
+            else:
+                convert(images)
+                if known not in box.read(f"{images}/convert.log"):
+                    raise Failure(f"no warning of {known}")
+            tally.ok(name)
+        except Failure as e:
+            tally.fail(name, str(e))
+        finally:
+            box.kill_all([pid] if box.alive(pid) else [])
+
+
+def case_usage(tally, options):
+    job = make_job("small")
+    with Ending(tally, "usage: what is no checkpoint", job):
+        images = dumped(job)
+        refused(images, "needs --to-mainline", args=())
+        os.rename(f"{images}/inventory.img", f"{job.dir}/images-inventory")
+        refused(images, "no inventory.img")
+        os.rename(f"{job.dir}/images-inventory", f"{images}/inventory.img")
+        with open(f"{images}/pages-1.img", "ab") as pages:
+            pages.write(b"x")
+        for name in image_names(images):
+            if name.startswith("pages-"):
+                os.truncate(f"{images}/{name}", os.path.getsize(f"{images}/{name}") // 2)
+        refused(images, "where its pagemap counts")
+    job = make_job("small")
+    with Ending(tally, "usage: links are not followed", job):
+        images = dumped(job)
+        victim = f"{job.dir}/images-victim"
+        with open(victim, "w") as f:
+            f.write("untouched")
+        for name in ("remap-fpath.img.tmp", "ghost-file-1.img", "ghost-file-2.img"):
+            os.symlink(victim, f"{images}/{name}")
+        convert(images)
+        check_converted(images)
+        if box.read(victim) != "untouched":
+            raise Failure("a link in the directory was followed")
+        box.restore(images)
+        goes_on(job)
+
+
+# --- killed -------------------------------------------------------------------------
+
+class Campaign:
+    """A job's images, converted again and again, each time killed somewhere."""
+
+    def __init__(self, job):
+        self.job = job
+        self.images = dumped(job)
+        self.log = roundtrip.read_bytes(job.log)
+        self.reference = self.copy("reference")
+        self.took = convert(self.reference)
+        self.before, self.after = 0, 0
+
+    def copy(self, name):
+        path = os.path.join(self.job.dir, f"images-{name}")
+        shutil.rmtree(path, ignore_errors=True)
+        shutil.copytree(self.images, path)
+        return path
+
+    def check(self, images):
+        """Restorable as it is; converted again, it is what an undisturbed conversion makes."""
+        kinds = {kind for kind, _ in remap_types(images)}
+        if kinds not in ({1}, {3}):
+            raise Failure(f"remaps are of types {kinds}")
+        self.before, self.after = self.before + (kinds == {3}), self.after + (kinds == {1})
+        self.restore(images)
+        convert(images)
+        check_converted(images)
+        names = image_names(self.reference)
+        if image_names(images) != names:
+            raise Failure(f"{image_names(images)} instead of {names}")
+        _, different, missing = filecmp.cmpfiles(images, self.reference, names, shallow=False)
+        if different or missing:
+            raise Failure(f"not as without the kill: {different + missing}")
+
+    def restore(self, images):
+        # the log is a file of the job's: as long as it was, or it isn't that file
+        with open(self.job.log, "wb") as f:
+            f.write(self.log)
+        box.restore(images)
+        try:
+            goes_on(self.job, 3)
+        finally:
+            box.kill_all(self.job.pids)
+
+
+def killed_at(campaign, number, library):
+    """Die before the number-th change; False if there are not that many."""
+    images = campaign.copy("killed")
+    env = {**os.environ, "LD_PRELOAD": library, "DIE_AT": str(number)}
+    done = subprocess.run(box.criu_args("convert", images, "--to-mainline"), stdin=subprocess.DEVNULL,
+                          capture_output=True, env=env)
+    if done.returncode not in (0, -signal.SIGKILL):
+        raise Failure(f"criu convert returned {done.returncode}: {done.stderr}")
+    campaign.check(images)
+    return done.returncode != 0
+
+
+def killed_after(campaign, seconds):
+    images = campaign.copy("killed")
+    with subprocess.Popen(box.criu_args("convert", images, "--to-mainline"), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        time.sleep(seconds)
+        child.kill()
+    campaign.check(images)
+
+
+def case_killed(tally, options):
+    library = box.build(f"{HERE}/dieat.c", "-shared", "-fPIC", "-ldl")
+    job = make_job("small")
+    with Ending(tally, "killed before each change", job) as end:
+        campaign = Campaign(job)
+        number = 1
+        while killed_at(campaign, number, library):
+            number += 1
+        if not campaign.before or campaign.after < 3 or number < 12:
+            raise Failure(f"only {number - 1} kills, {campaign.before} before and {campaign.after} after the switch")
+        end.note = f"{number - 1} kills, {campaign.before} before the switch"
+    job = make_job("ring-shm")
+    with Ending(tally, "killed at random moments", job) as end:
+        campaign = Campaign(job)
+        for _ in range(options.rounds):
+            killed_after(campaign, random.random() * campaign.took * 1.3)
+        end.note = f"{options.rounds} kills, {campaign.before} before the switch"
+
+
+def case_interrupted(tally, options):
+    """Asked to end it leaves the directory as it was."""
+    job = ring("c-interrupted")
+    with Ending(tally, "interrupted", job):
+        images = dumped(job)
+        before = snapshot(images)
+        # blocked and pending from the start: a shell can't be faster
+        code = ("import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); "
+                "os.kill(os.getpid(), signal.SIGTERM); os.execv(sys.argv[1], sys.argv[1:])")
+        done = subprocess.run([sys.executable, "-c", code, *box.criu_args("convert", images, "--to-mainline")],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode != 1 or "asked to end" not in done.stderr:
+            raise Failure(f"criu convert returned {done.returncode}: {done.stderr}")
+        if snapshot(images) != before:
+            raise Failure("the directory has changed")
+
+
+# --- the other implementation -----------------------------------------------------------
+
+def case_debian(tally, options):
+    unfit = debian_unfit()
+    for name in JOBS:
+        if unfit:
+            tally.skip(f"Debian's criu restores: {name}", unfit)
+            tally.skip(f"ours restores what Debian's criu dumped: {name}", unfit)
+            continue
+        job = make_job(name)
+        with Ending(tally, f"Debian's criu restores: {name}", job) as end:
+            images = dumped(job)
+            convert(images)
+            restored_by_debian(images)
+            goes_on(job)
+            end.note = job.finish()
+        job = make_job(name)
+        with Ending(tally, f"ours restores what Debian's criu dumped: {name}", job) as end:
+            images = dumped_by_debian(job)
+            box.restore(images)
+            goes_on(job)
+            end.note = job.finish()
+
+
+def dumped_by_debian(job):
+    job.start()
+    images = box.fresh_dir(job.dir, "images0")
+    job.objects = job.sharing()
+    done = subprocess.run([DEBIAN, "dump", "-t", str(job.root), "-D", images, "-v4", "-o", "dump.log",
+                           "--ghost-limit", "1G"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise Failure(f"Debian's criu dump returned {done.returncode}: {box.errors(images, 'dump')}")
+    box.gone(job.pids)
+    return images
+
+
+class Ending:
+    """Counts what the block proves, and ends its job."""
+
+    def __init__(self, tally, name, job):
+        self.tally, self.name, self.job, self.note = tally, name, job, ""
+
+    def __enter__(self):
+        self.skipped = self.tally.skipped
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if error is None and self.tally.skipped == self.skipped:
+            self.tally.ok(self.name, self.note)
+        elif isinstance(error, (Failure, struct.error, OSError)):
+            self.tally.fail(self.name, f"{error} (see {self.job.dir})")
+        box.kill_all([p for p in self.job.pids if box.alive(p)])
+        return isinstance(error, (Failure, struct.error, OSError))
+
+
+CASES = {name[5:]: function for name, function in globals().items() if name.startswith("case_")}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=20, help="kills at random moments")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"one of: {', '.join(CASES)}")
+    options = parser.parse_args()
+    box.enter()
+    os.makedirs(box.WORK, exist_ok=True)
+    tally = box.Tally()
+    for name in options.cases or CASES:
+        CASES[name](tally, options)
+    return tally.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
