@@ -239,18 +239,6 @@ static void add_opened(struct files_dump *ctx, const struct inode *inode, const 
 	hash_put(hash, inode->id, flags, opened);
 }
 
-static int mount_id(int fd, int *ret)
-{
-	struct proc_fdinfo info;
-	int err = proc_read_fdinfo(getpid(), fd, &info);
-
-	if (err)
-		return err;
-	*ret = info.mnt_id;
-	proc_fdinfo_free(&info);
-	return 0;
-}
-
 /* A restore, too, has such a file open once more, and nobody gets a lease for writing then. */
 static bool refuse_leased(struct files_dump *ctx, const struct inode *inode)
 {
@@ -273,9 +261,6 @@ static int open_entry(struct files_dump *ctx, struct reg_source *source, FileEnt
 		return 0;
 
 	leased = refuse_leased(ctx, source->inode);
-	err = mount_id(source->fd, &source->mnt_id);
-	if (err)
-		return err;
 	if (S_ISREG(source->st->st_mode) && ctx->options->validate_build_id && !leased) {
 		readable = file_reopen(source->fd, O_RDONLY);
 		if (readable >= 0)

@@ -137,8 +137,6 @@ static RegFileEntry *new_entry(struct files_dump *ctx, const struct reg_source *
 	reg->pos = source->pos;
 	reg->fown = source->fown;
 	reg->name = (char *)source->path;
-	reg->has_mnt_id = true;
-	reg->mnt_id = source->mnt_id;
 	reg->has_mode = true;
 	reg->mode = source->st->st_mode;
 	if (S_ISREG(source->st->st_mode)) {
@@ -223,7 +221,6 @@ int reg_add_desc(struct files_dump *ctx, struct file_desc *desc, FileEntry *entr
 		.path = file_path(ctx->model->arena, desc->link, &desc->st),
 		.flags = desc->info.flags,
 		.pos = desc->info.pos,
-		.mnt_id = desc->info.mnt_id,
 	};
 	int ret = fown_dump(ctx, desc, &source.fown);
 
@@ -240,7 +237,6 @@ int reg_add_external(struct files_dump *ctx, struct file_desc *desc, const char 
 		.path = arena_printf(ctx->model->arena, "/%s", key),
 		.flags = desc->info.flags,
 		.pos = desc->info.pos,
-		.mnt_id = desc->info.mnt_id,
 	};
 	int ret = fown_dump(ctx, desc, &source.fown);
 

@@ -12,7 +12,6 @@ struct reg_source {
 	const char *path;   /* without " (deleted)"; arena */
 	unsigned int flags; /* status flags */
 	uint64_t pos;
-	int mnt_id;
 	FownEntry *fown;
 };
 

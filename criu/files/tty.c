@@ -202,8 +202,6 @@ static void add_path(struct files_dump *ctx, struct file_desc *desc, TtyFileEntr
 	reg->flags = tty->flags;
 	reg->fown = tty->fown;
 	reg->name = (char *)file_path(ctx->model->arena, desc->link, &desc->st);
-	reg->has_mnt_id = true;
-	reg->mnt_id = desc->info.mnt_id;
 	reg->has_mode = true;
 	reg->mode = desc->st.st_mode;
 	tty->has_regf_id = true;

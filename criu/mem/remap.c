@@ -139,8 +139,6 @@ static int plan_link(struct inode *inode, struct model *model, const struct opti
 	reg->id = inode->link->id;
 	reg->flags = file->reg->flags;
 	reg->fown = file->reg->fown;
-	reg->has_mnt_id = file->reg->has_mnt_id;
-	reg->mnt_id = file->reg->mnt_id;
 	reg->has_size = reg->has_mode = true;
 	reg->size = inode->st.st_size;
 	reg->mode = inode->st.st_mode;
