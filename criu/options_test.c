@@ -201,6 +201,8 @@ static void test_refused(void)
 		"restore --lsm-profile apparmor:x",
 		"restore -r /root",
 		"restore --tls",
+		"convert",
+		"restore --to-mainline",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(by_parse); i++)
@@ -216,6 +218,7 @@ static void test_harmless(void)
 		       "--timeout 10 --pre-dump-mode splice --leave-stopped");
 	check_accepted("restore --no-default-config --log-file r.log --images-dir d --verbosity=4 --mntns-compat-mode "
 		       "--restore-sibling --pidfile p --leave-stopped --restore-detached");
+	check_accepted("convert --to-mainline -D d");
 	check_accepted("check --no-default-config -verbosity=0 --feature userns --unprivileged");
 	check_accepted("dump -t 1 --network-lock skip --manage-cgroups=ignore --cpu-cap=none --lsm-profile none");
 	check_accepted("dump -t 1 --network-lock iptables --manage-cgroups --cpu-cap=fpu,ins --deprecated");
