@@ -84,11 +84,8 @@ static const struct {
 	enum command command;
 	int (*run)(const struct options *options, const struct kernel_features *features);
 } commands[] = {
-	{ COMMAND_DUMP, command_dump },
-	{ COMMAND_RESTORE, command_restore },
-	{ COMMAND_INSPECT, command_inspect },
-	{ COMMAND_CHECK, command_check },
-	{ COMMAND_CONVERT, command_convert },
+	{ COMMAND_DUMP, command_dump },	  { COMMAND_RESTORE, command_restore }, { COMMAND_INSPECT, command_inspect },
+	{ COMMAND_CHECK, command_check }, { COMMAND_CONVERT, command_convert },
 };
 
 static int run_command(const struct options *options)
