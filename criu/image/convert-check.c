@@ -66,6 +66,47 @@ static void refuse_packets(const struct model *model, struct refusals *refusals)
 	}
 }
 
+/* The file that is @fd in @table; 0: none. */
+static uint32_t file_at(const struct fdtable_image *table, uint32_t fd)
+{
+	for (size_t i = 0; i < table->n_fds; i++)
+		if (table->fds[i]->fd == fd)
+			return table->fds[i]->id;
+	return 0;
+}
+
+static bool has_file(const struct fdtable_image *table, uint32_t id)
+{
+	for (size_t i = 0; i < table->n_fds; i++)
+		if (table->fds[i]->id == id)
+			return true;
+	return false;
+}
+
+static bool is_at_its_number(const struct model *model, uint32_t epoll_id, const EventpollTfdEntry *watched)
+{
+	for (size_t i = 0; i < model->fdtables.n; i++)
+		if (has_file(&model->fdtables.data[i], epoll_id) &&
+		    file_at(&model->fdtables.data[i], watched->tfd) == watched->id)
+			return true;
+	return false;
+}
+
+/* Mainline adds to an epoll instance what has the number now; we know which file it was. */
+static void refuse_moved_targets(const struct model *model, struct refusals *refusals)
+{
+	for (size_t i = 0; i < model->files.n; i++) {
+		const FileEntry *file = model->files.data[i];
+
+		for (size_t n = 0; file->epfd && n < file->epfd->n_tfd; n++)
+			if (!is_at_its_number(model, file->id, file->epfd->tfd[n]))
+				refuse(refusals,
+				       "epoll instance %u: it watches file %u under number %u, where it is not any "
+				       "more",
+				       file->id, file->epfd->tfd[n]->id, file->epfd->tfd[n]->tfd);
+	}
+}
+
 /* --- fields that mainline passes over ------------------------------------------ */
 
 struct own_fields {
@@ -171,5 +212,6 @@ void convert_check(const struct model *model, struct refusals *refusals)
 	refuse_xattrs(model, refusals);
 	refuse_packets(model, refusals);
 	refuse_segments(model, refusals);
+	refuse_moved_targets(model, refusals);
 	warn_of_own(model);
 }

@@ -20,7 +20,7 @@ struct convert_stats {
 /**
  * convert_check - what in @model would be lost or wrong with mainline
  * Refuses what the job would notice as wrong content: objects whose content is not in the images, extended
- * attributes of objects, packets in pipes. Warns of attributes that mainline's own images don't have either.
+ * attributes of objects, packets in pipes, epoll targets whose number leads elsewhere. Warns of attributes that mainline's own images don't have either.
  */
 void convert_check(const struct model *model, struct refusals *refusals);
 

@@ -278,6 +278,26 @@ static ShmemFileXattr *new_xattr(struct model *model, const char *name)
 	return xattr;
 }
 
+/* It watches itself, under its own number. */
+static void add_epoll(struct model *model)
+{
+	struct fdtable_image *table = VEC_ADD(&model->fdtables);
+	FileEntry *file = model_add_file(model, FD_TYPES__EVENTPOLL);
+
+	table->fds = arena_array(model->arena, FdinfoEntry *, 1);
+	table->fds[0] = model_new(model, FdinfoEntry, fdinfo_entry__init);
+	table->fds[0]->fd = 3;
+	table->fds[0]->id = file->id;
+	table->n_fds = 1;
+	file->epfd = model_new(model, EventpollFileEntry, eventpoll_file_entry__init);
+	file->epfd->fown = model_new(model, FownEntry, fown_entry__init);
+	file->epfd->n_tfd = 1;
+	file->epfd->tfd = arena_array(model->arena, EventpollTfdEntry *, 1);
+	file->epfd->tfd[0] = model_new(model, EventpollTfdEntry, eventpoll_tfd_entry__init);
+	file->epfd->tfd[0]->tfd = 3;
+	file->epfd->tfd[0]->id = file->id;
+}
+
 static void test_refusals(struct image_dir *dir)
 {
 	ExternalObjectEntry *external;
@@ -316,6 +336,11 @@ static void test_refusals(struct image_dir *dir)
 	pipe->n_stretches = 2;
 	VEC_ADD(&model.pipe_data)->entry = pipe;
 	CHECK_EQ(refused(&model), 2);
+
+	add_epoll(&model);
+	CHECK_EQ(refused(&model), 2);
+	model.files.data[0]->epfd->tfd[0]->tfd++;
+	CHECK_EQ(refused(&model), 3);
 	model_free(&model);
 }
 
