@@ -66,28 +66,11 @@ static void refuse_packets(const struct model *model, struct refusals *refusals)
 	}
 }
 
-/* The file that is @fd in @table; 0: none. */
-static uint32_t file_at(const struct fdtable_image *table, uint32_t fd)
-{
-	for (size_t i = 0; i < table->n_fds; i++)
-		if (table->fds[i]->fd == fd)
-			return table->fds[i]->id;
-	return 0;
-}
-
-static bool has_file(const struct fdtable_image *table, uint32_t id)
-{
-	for (size_t i = 0; i < table->n_fds; i++)
-		if (table->fds[i]->id == id)
-			return true;
-	return false;
-}
-
 static bool is_at_its_number(const struct model *model, uint32_t epoll_id, const EventpollTfdEntry *watched)
 {
 	for (size_t i = 0; i < model->fdtables.n; i++)
-		if (has_file(&model->fdtables.data[i], epoll_id) &&
-		    file_at(&model->fdtables.data[i], watched->tfd) == watched->id)
+		if (fdtable_has_file(&model->fdtables.data[i], epoll_id) &&
+		    fdtable_file(&model->fdtables.data[i], watched->tfd) == watched->id)
 			return true;
 	return false;
 }

@@ -475,11 +475,26 @@ void image_normalize_remap(RemapFilePathEntry *remap)
 	remap->remap_id &= ~LEGACY_GHOST_BIT;
 }
 
+/* Mainline leaves out which files an epoll instance watches: they are what has the number. */
+static void normalize_epoll(const struct model *model, EventpollFileEntry *epoll)
+{
+	for (size_t i = 0; i < epoll->n_tfd; i++) {
+		EventpollTfdEntry *watched = epoll->tfd[i];
+
+		for (size_t t = 0; t < model->fdtables.n && !watched->id; t++)
+			if (fdtable_has_file(&model->fdtables.data[t], epoll->id))
+				watched->id = fdtable_file(&model->fdtables.data[t], watched->tfd);
+	}
+}
+
 int image_check_files(const struct model *model)
 {
 	struct objects objects = { 0 };
 	int err;
 
+	for (size_t i = 0; i < model->files.n; i++)
+		if (model->files.data[i]->epfd)
+			normalize_epoll(model, model->files.data[i]->epfd);
 	err = collect_ttys(model, &objects);
 	err = err ?: collect_memfds(model, &objects);
 	err = err ?: collect_ghosts(model, &objects);

@@ -103,3 +103,19 @@ SysvShmEntry *model_sysv_shm(const struct model *model, uint64_t shmid)
 			return model->sysv_shms.data[i];
 	return NULL;
 }
+
+uint32_t fdtable_file(const struct fdtable_image *table, uint32_t fd)
+{
+	for (size_t i = 0; i < table->n_fds; i++)
+		if (table->fds[i]->fd == fd)
+			return table->fds[i]->id;
+	return 0;
+}
+
+bool fdtable_has_file(const struct fdtable_image *table, uint32_t id)
+{
+	for (size_t i = 0; i < table->n_fds; i++)
+		if (table->fds[i]->id == id)
+			return true;
+	return false;
+}

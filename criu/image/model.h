@@ -126,8 +126,10 @@ FileEntry *model_add_file(struct model *model, FdTypes type);
 /** model_index - (re)build the look-up tables; -EINVAL on duplicate ids or pids. */
 int must_check model_index(struct model *model);
 
-FileEntry *model_file(const struct model *model, uint32_t id);			   /* or NULL */
-struct task_image *model_task(const struct model *model, uint32_t pid);		   /* or NULL */
+FileEntry *model_file(const struct model *model, uint32_t id);		/* or NULL */
+struct task_image *model_task(const struct model *model, uint32_t pid); /* or NULL */
+uint32_t fdtable_file(const struct fdtable_image *table, uint32_t fd);	/* its id, or 0 */
+bool fdtable_has_file(const struct fdtable_image *table, uint32_t id);
 struct fdtable_image *model_fdtable(const struct model *model, uint32_t files_id); /* or NULL */
 SysvShmEntry *model_sysv_shm(const struct model *model, uint64_t shmid);	   /* or NULL */
 
