@@ -14,9 +14,6 @@
 #include "remote/vfork.h"
 #include "util/log.h"
 
-/* How long threads may take to end, or an exec to have a main thread again. */
-#define SETTLE_PATIENCE_MS 200
-
 static struct remote_thread *add_thread(struct remote_process *process, pid_t tid)
 {
 	struct remote_thread *thread;

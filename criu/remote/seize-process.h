@@ -6,6 +6,9 @@
 #include "remote/process.h"
 #include "util/refusals.h"
 
+/* How long threads may take to end, or an exec to have a main thread again. */
+#define SETTLE_PATIENCE_MS 200
+
 /**
  * seize_process_begin - attach to the threads of a process and tell them to stop.
  * @process's state is REMOTE_ZOMBIE afterwards if it is one.  What can't be dumped goes to

@@ -4,6 +4,7 @@
 
 #include "kernel/syscalls.h"
 #include "remote/vfork.h"
+#include "remote/seize-process.h"
 #include "remote/watch.h"
 #include "util/hash.h"
 #include "util/log.h"
@@ -85,6 +86,19 @@ static bool vfork_lasts(const struct remote_thread *thread)
 	return true;
 }
 
+/* For a moment it is at each exec of another thread; seizing waits as long. */
+static bool main_thread_is_gone(const struct remote_process *process)
+{
+	struct proc_stat stat = process->stat;
+
+	for (int ms = 0; stat.state == 'Z' && ms < SETTLE_PATIENCE_MS; ms++) {
+		usleep(1000);
+		if (proc_read_stat(process->pid, 0, &stat))
+			return false;
+	}
+	return stat.state == 'Z';
+}
+
 /* The reasons of seize-process.c, as far as they show from outside. */
 static void check_process(struct watching *watching, struct remote_process *process)
 {
@@ -99,7 +113,7 @@ static void check_process(struct watching *watching, struct remote_process *proc
 		return;
 	if (process->stat.flags & PF_KTHREAD)
 		refuse(refusals, "task %d (%s): a thread of the kernel can't be dumped", pid, process->stat.comm);
-	if (process->stat.state == 'Z')
+	if (main_thread_is_gone(process))
 		refuse(refusals, "task %d (%s): its main thread has exited while others run; this can't be dumped", pid,
 		       process->stat.comm);
 	for (size_t i = 0; i < process->n_threads; i++)
