@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "lock.h"
@@ -148,6 +149,18 @@ static void drop_privileges(void)
 	}
 }
 
+/* The test says that it is ready through this page, and only then lets go of it. */
+static void await_unmapped(pid_t pid)
+{
+	futex_t seen;
+	struct iovec to = { .iov_base = &seen, .iov_len = sizeof(seen) };
+	struct iovec from = { .iov_base = ready, .iov_len = sizeof(seen) };
+	int tries;
+
+	for (tries = 0; tries < 1000 && process_vm_readv(pid, &to, 1, &from, 1, 0) > 0; tries++)
+		usleep(1000);
+}
+
 /* Wait in the starter until the test is ready or dead. */
 static void __attribute__((noreturn)) await_ready(pid_t pid)
 {
@@ -165,6 +178,7 @@ static void __attribute__((noreturn)) await_ready(pid_t pid)
 		}
 		sys_futex(&ready->raw.counter, FUTEX_WAIT, 0, &tick, NULL, 0);
 	}
+	await_unmapped(pid);
 	_exit(write_pidfile(pid) ? 1 : 0);
 }
 
