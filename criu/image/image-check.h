@@ -26,7 +26,7 @@ int must_check image_check_model(const struct model *model);
 /** image_check_mm - one address space; that of @task (image-check-mm.c). */
 int must_check image_check_mm(const struct model *model, const struct task_image *task);
 
-/** image_check_files - descriptor tables, file entries and what they lead to (image-check-files.c). */
+/** image_check_files - descriptor tables, file entries and what they lead to (image-check-files.c, -objects.c, -unix.c). */
 int must_check image_check_files(const struct model *model);
 
 /** image_check_locks - file locks, once the rest is known to be good (image-check-locks.c). */
