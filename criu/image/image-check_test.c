@@ -1,0 +1,349 @@
+/* What validation is for: models in which one thing is broken. */
+#include "image/test-model.h"
+
+/* Each breaks one thing in a good model. */
+static void bad_version(struct model *model)
+{
+	model->inventory->img_version = 1;
+}
+
+static void bad_parent(struct model *model)
+{
+	model->tasks.data[1].pstree->ppid = 30;
+}
+
+static void bad_second_root(struct model *model)
+{
+	model->tasks.data[1].pstree->ppid = 0;
+}
+
+static void bad_tid(struct model *model)
+{
+	model->tasks.data[0].pstree->threads[1] = 20;
+}
+
+static void bad_state(struct model *model)
+{
+	model->tasks.data[1].core[0]->tc->task_state = 6;
+}
+
+static void bad_sigactions(struct model *model)
+{
+	model->tasks.data[0].core[0]->tc->n_sigactions = 61;
+}
+
+static void bad_caps(struct model *model)
+{
+	model->tasks.data[0].core[1]->thread_core->creds->n_cap_bnd = 1;
+}
+
+static void bad_seccomp(struct model *model)
+{
+	ThreadCoreEntry *thread = model->tasks.data[0].core[1]->thread_core;
+
+	thread->has_seccomp_mode = true;
+	thread->seccomp_mode = SECCOMP_MODE__filter;
+	thread->has_seccomp_filter = true;
+}
+
+static void bad_cwd(struct model *model)
+{
+	model->tasks.data[1].fs->cwd_id = 5; /* a pipe */
+}
+
+static void bad_vm_id(struct model *model)
+{
+	model->tasks.data[1].ids->vm_id = 99;
+}
+
+static void bad_exe(struct model *model)
+{
+	model->tasks.data[0].mm->exe_file_id = 77;
+}
+
+static void bad_vma_order(struct model *model)
+{
+	model->tasks.data[0].mm->vmas[1]->start -= PAGE_BYTES;
+}
+
+static void bad_vma_align(struct model *model)
+{
+	model->tasks.data[0].mm->vmas[1]->end += 8;
+}
+
+static void bad_vma_kernel(struct model *model)
+{
+	model->tasks.data[0].mm->vmas[3]->end = 0xffff800000000000;
+}
+
+static void bad_vma_file(struct model *model)
+{
+	model->tasks.data[0].mm->vmas[0]->shmid = 1ULL << 32 | 2;
+}
+
+static void bad_vma_memfd(struct model *model)
+{
+	model->tasks.data[0].mm->vmas[3]->shmid = 2;
+}
+
+static void bad_vma_kind(struct model *model)
+{
+	model->tasks.data[0].mm->vmas[1]->status |= VMA_FILE_SHARED;
+}
+
+static void bad_vma_sharing(struct model *model)
+{
+	model->tasks.data[0].mm->vmas[2]->flags = MAP_PRIVATE;
+}
+
+static void bad_fd_twice(struct model *model)
+{
+	model->fdtables.data[0].fds[1]->fd = 0;
+}
+
+static void bad_fd_file(struct model *model)
+{
+	model->fdtables.data[0].fds[1]->id = 1000;
+}
+
+static void bad_fd_type(struct model *model)
+{
+	model->fdtables.data[0].fds[1]->type = FD_TYPES__PIPE;
+}
+
+static void bad_file_twice(struct model *model)
+{
+	model->files.data[1]->id = model->files.data[1]->reg->id = 1;
+}
+
+static void bad_file_body(struct model *model)
+{
+	model->files.data[4]->pipe = NULL;
+}
+
+static void bad_file_id(struct model *model)
+{
+	model->files.data[1]->reg->id = 1;
+}
+
+static void bad_file_name(struct model *model)
+{
+	model->files.data[1]->reg->name = "relative";
+}
+
+static void bad_remap_link(struct model *model)
+{
+	model->remaps.data[2]->remap_id = 5;
+}
+
+static void bad_remap_orig(struct model *model)
+{
+	model->remaps.data[0]->orig_id = 5;
+}
+
+static void bad_remap_twice(struct model *model)
+{
+	model->remaps.data[0]->orig_id = model->remaps.data[1]->orig_id;
+}
+
+static void bad_memfd(struct model *model)
+{
+	model->memfds.data[0]->inode_id = 5;
+}
+
+static void bad_tty(struct model *model)
+{
+	model->ttys.data[0]->id = 8;
+}
+
+static void bad_pipe_twice(struct model *model)
+{
+	model->pipe_data.data[1].fifo = false;
+}
+
+static void bad_unix_peer(struct model *model)
+{
+	unix_of(model, 51)->peer = 53;
+}
+
+static void bad_unix_one_way(struct model *model)
+{
+	unix_of(model, 52)->peer = 0;
+}
+
+static void bad_unix_types(struct model *model)
+{
+	unix_of(model, 52)->type = 5;
+}
+
+static void bad_unix_type(struct model *model)
+{
+	unix_of(model, 51)->type = unix_of(model, 52)->type = 3;
+}
+
+static void bad_unix_state(struct model *model)
+{
+	unix_of(model, 51)->state = 7;
+}
+
+static void bad_unix_name(struct model *model)
+{
+	unix_of(model, 51)->name.data = arena_alloc(model->arena, 110);
+	unix_of(model, 51)->name.len = 110;
+}
+
+static void bad_unix_name_dir(struct model *model)
+{
+	unix_of(model, 51)->name_dir = arena_strdup(model->arena, "not/absolute");
+}
+
+static void bad_unix_twice(struct model *model)
+{
+	unix_of(model, 51)->ino = 52;
+}
+
+static void bad_sk_packet(struct model *model)
+{
+	model->sk_packets.data[0].entry->id_for = model->files.data[0]->id;
+}
+
+static void bad_shmem_mode(struct model *model)
+{
+	model->shmem_files.data[0].entry->mode = 040700;
+}
+
+static void bad_external_handle(struct model *model)
+{
+	model->external_objects.data[0]->handle->bytes = 17;
+}
+
+static void bad_external_holder(struct model *model)
+{
+	model->external_objects.data[0]->holders[0]->end = 0x1000;
+}
+
+static void bad_external_twice(struct model *model)
+{
+	VEC_PUSH(&model->external_objects, model->external_objects.data[0]);
+}
+
+static void bad_vma_segment(struct model *model)
+{
+	model->tasks.data[0].mm->vmas[4]->shmid = 6;
+}
+
+static void bad_vma_beyond_segment(struct model *model)
+{
+	model->tasks.data[0].mm->vmas[4]->pgoff = PAGE_BYTES;
+}
+
+static void bad_vma_segment_private(struct model *model)
+{
+	model->tasks.data[0].mm->vmas[4]->status ^= VMA_ANON_SHARED | VMA_ANON_PRIVATE;
+	model->tasks.data[0].mm->vmas[4]->flags = MAP_PRIVATE;
+}
+
+static void bad_segment_twice(struct model *model)
+{
+	add_segment(model, 8);
+}
+
+static void bad_segment_id(struct model *model)
+{
+	model->sysv_shms.data[0]->shm->desc->id = UINT32_MAX;
+}
+
+static void bad_segment_size(struct model *model)
+{
+	model->sysv_shms.data[0]->shm->size = UINT64_MAX;
+}
+
+static void bad_segment_pages(struct model *model)
+{
+	model->sysv_shms.data[0]->shm->in_pagemaps = false;
+}
+
+static void test_refused(struct image_dir *dir)
+{
+#define CASE(fn)                                                                                                       \
+	{                                                                                                              \
+#fn, fn                                                                                                \
+	}
+	static const struct {
+		const char *name;
+		void (*spoil)(struct model *model);
+	} cases[] = {
+		CASE(bad_version),
+		CASE(bad_parent),
+		CASE(bad_second_root),
+		CASE(bad_tid),
+		CASE(bad_state),
+		CASE(bad_sigactions),
+		CASE(bad_caps),
+		CASE(bad_seccomp),
+		CASE(bad_cwd),
+		CASE(bad_vm_id),
+		CASE(bad_exe),
+		CASE(bad_vma_order),
+		CASE(bad_vma_align),
+		CASE(bad_vma_kernel),
+		CASE(bad_vma_file),
+		CASE(bad_vma_memfd),
+		CASE(bad_vma_kind),
+		CASE(bad_vma_sharing),
+		CASE(bad_fd_twice),
+		CASE(bad_fd_file),
+		CASE(bad_fd_type),
+		CASE(bad_file_twice),
+		CASE(bad_file_body),
+		CASE(bad_file_id),
+		CASE(bad_file_name),
+		CASE(bad_remap_link),
+		CASE(bad_remap_orig),
+		CASE(bad_remap_twice),
+		CASE(bad_memfd),
+		CASE(bad_tty),
+		CASE(bad_pipe_twice),
+		CASE(bad_unix_peer),
+		CASE(bad_unix_one_way),
+		CASE(bad_unix_types),
+		CASE(bad_unix_type),
+		CASE(bad_unix_state),
+		CASE(bad_unix_name),
+		CASE(bad_unix_name_dir),
+		CASE(bad_unix_twice),
+		CASE(bad_sk_packet),
+		CASE(bad_shmem_mode),
+		CASE(bad_external_handle),
+		CASE(bad_external_holder),
+		CASE(bad_external_twice),
+		CASE(bad_vma_segment),
+		CASE(bad_vma_beyond_segment),
+		CASE(bad_vma_segment_private),
+		CASE(bad_segment_twice),
+		CASE(bad_segment_id),
+		CASE(bad_segment_size),
+		CASE(bad_segment_pages),
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct model model;
+
+		test_model_build(&model);
+		cases[i].spoil(&model);
+		CHECK(!image_remove_inventory(dir));
+		CHECK(!image_write(dir, &model) && !image_prepare_commit(dir, &model) && !image_commit(dir->fd));
+		if (!CHECK(test_model_read(dir) < 0))
+			printf("\t%s\n", cases[i].name);
+		model_free(&model);
+	}
+}
+
+int main(void)
+{
+	struct image_dir dir = test_dir_open();
+
+	test_refused(&dir);
+	test_dir_remove(&dir);
+	return test_end();
+}
