@@ -1,8 +1,9 @@
-/* The lines that single kinds of files have in fdinfo. */
+/* What all fdinfo files have, locks, and the lines of single kinds of files. */
 #include <errno.h>
+#include <fcntl.h>
 
 #include "kernel/proc.h"
-#include "util/log.h"
+#include "kernel/test-parse.h"
 #include "util/test.h"
 
 #define COMMON "pos:\t0\nflags:\t02\nmnt_id:\t17\nino:\t1030\n"
@@ -105,8 +106,122 @@ static void test_pidfd(void)
 	CHECK_EQ(pid, -1);
 }
 
+static const struct {
+	const char *text;
+	struct proc_lock lock;
+} lock_lines[] = {
+	{ "1: FLOCK  ADVISORY  WRITE 359 00:13:11691 0 EOF",
+	  { .kind = PROC_LOCK_FLOCK, .type = F_WRLCK, .pid = 359, .end = INT64_MAX } },
+	{ "12: POSIX  ADVISORY  READ 0 fe:00:11059877 5 14\n",
+	  { .kind = PROC_LOCK_POSIX, .type = F_RDLCK, .start = 5, .end = 14 } },
+	{ "2: POSIX  *NOINODE* WRITE 7 <none>:0 9223372036854775807 EOF",
+	  { .kind = PROC_LOCK_OTHER, .type = F_WRLCK, .pid = 7, .start = INT64_MAX, .end = INT64_MAX } },
+	{ "3: OFDLCK ADVISORY  WRITE -1 08:02:1 0 0", { .kind = PROC_LOCK_OFD, .type = F_WRLCK, .pid = -1 } },
+	{ "4: LEASE  ACTIVE    READ 3230 fe:00:1 0 EOF",
+	  { .kind = PROC_LOCK_LEASE, .type = F_RDLCK, .pid = 3230, .end = INT64_MAX } },
+	{ "4: LEASE  BREAKING  UNLCK 3230 fe:00:1 0 EOF",
+	  { .kind = PROC_LOCK_LEASE, .breaking = true, .type = F_UNLCK, .pid = 3230, .end = INT64_MAX } },
+	{ "4: DELEG  ACTIVE    READ 3230 fe:00:1 0 EOF",
+	  { .kind = PROC_LOCK_OTHER, .type = F_RDLCK, .pid = 3230, .end = INT64_MAX } },
+	{ "5: FLOCK  MSNFS     RW    3230 fe:00:1 0 EOF",
+	  { .kind = PROC_LOCK_OTHER, .type = -1, .pid = 3230, .end = INT64_MAX } },
+	/* Who waits for a lock has none; fdinfo does not show it. */
+	{ "6: -> POSIX  ADVISORY  WRITE 3230 fe:00:1 0 EOF", { .kind = -1 } },
+};
+
+static void check_lock(const struct proc_lock *got, const struct proc_lock *want)
+{
+	CHECK_EQ(got->kind, want->kind);
+	CHECK_EQ(got->breaking, want->breaking);
+	CHECK_EQ(got->type, want->type);
+	CHECK_EQ(got->pid, want->pid);
+	CHECK_EQ(got->start, want->start);
+	CHECK_EQ(got->end, want->end);
+}
+
+static void test_lock(void)
+{
+	static const char *const bad[] = { "",
+					   "x",
+					   "1",
+					   "1: ",
+					   "1: FLOCK",
+					   "1: FLOCK  ADVISORY",
+					   "1: FLOCK  ADVISORY  WRITE",
+					   "1: FLOCK  ADVISORY  WRITE 359",
+					   "1: FLOCK  ADVISORY  WRITE 359 00:13:1",
+					   "1: FLOCK  ADVISORY  WRITE 359 00:13:1 0",
+					   "1: FLOCK  ADVISORY  WRITE 359 00:13:1 0 ",
+					   "1: FLOCK  ADVISORY  WRITE 359 00:13:1 0 EOFs",
+					   "1: FLOCK  ADVISORY  WRITE 359 00:13:1 0 9 9",
+					   "1: FLOCK  ADVISORY  WRITE x59 00:13:1 0 EOF",
+					   "1: FLOCK  ADVISORY  WRITE 99999999999 00:13:1 0 EOF",
+					   "1: POSIX  ADVISORY  WRITE 359 00:13:1 -1 EOF",
+					   "1: POSIX  ADVISORY  WRITE 359 00:13:1 10 9",
+					   "1: POSIX  ADVISORY  WRITE 359 00:13:1 0 9223372036854775808",
+					   "1: POSIX  ADVISORY\n  WRITE 359 00:13:1 0 9" };
+	struct proc_lock lock;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lock_lines); i++) {
+		bool held = (int)lock_lines[i].lock.kind >= 0;
+
+		if (CHECK_EQ(proc_parse_lock(lock_lines[i].text, &lock), held ? 0 : -EINVAL) && held)
+			check_lock(&lock, &lock_lines[i].lock);
+		POKE(lock_lines[i].text, struct proc_lock, proc_parse_lock, nothing);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		CHECK_EQ(proc_parse_lock(bad[i], &lock), -EINVAL);
+	/* Without the end of the line; a byte less is "5 1", which is no range. */
+	CHECK_EQ(PREFIXES_ACCEPTED(lock_lines[1].text, struct proc_lock, proc_parse_lock, nothing), 1);
+}
+
+static void test_fdinfo(void)
+{
+	static const char text[] = "pos:\t4096\nflags:\t02100002\nmnt_id:\t29\nino:\t3921\n"
+				   "lock:\t1: FLOCK  ADVISORY  WRITE 359 00:13:11691 0 EOF\n"
+				   "lock:\t2: POSIX  ADVISORY  READ 359 00:13:11691 0 9\n"
+				   "tfd:        5 events:       1b data: ffff  pos:0 ino:61af sdev:7\nino:\tffff\n";
+	static const char *const bad[] = {
+		"",
+		"pos:\t1\n",
+		"flags:\t02\n",
+		"pos:\tx\nflags:\t02\n",
+		"pos:\t1\nflags:\t9\n",
+		"pos:\t1\nflags:\t40000000000\n",
+		"pos:\t1\nflags:\t02\nmnt_id:\t99999999999\n",
+		"pos:\t1\nflags:\t02\nlock:\t1: FLOCK  ADVISORY  WRITE 1 0:1:2 0 EOF\nlock:\t2:\n"
+	};
+	struct proc_fdinfo info;
+
+	if (CHECK_EQ(proc_parse_fdinfo(text, &info), 0)) {
+		CHECK_EQ(info.pos, 4096);
+		CHECK_EQ(info.flags, O_RDWR | O_CLOEXEC | 0100000);
+		CHECK_EQ(info.mnt_id, 29);
+		CHECK_EQ(info.ino, 3921);
+		if (CHECK_EQ(info.locks.n, 2)) {
+			CHECK_EQ(info.locks.data[0].kind, PROC_LOCK_FLOCK);
+			CHECK_EQ(info.locks.data[1].kind, PROC_LOCK_POSIX);
+			CHECK_EQ(info.locks.data[1].end, 9);
+		}
+		CHECK_STR(info.text, text);
+		proc_fdinfo_free(&info);
+	}
+	if (CHECK_EQ(proc_parse_fdinfo("pos:\t0\nflags:\t0\n", &info), 0)) {
+		CHECK_EQ(info.mnt_id, -1);
+		CHECK_EQ(info.ino, 0);
+		proc_fdinfo_free(&info);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		CHECK_EQ(proc_parse_fdinfo(bad[i], &info), -EINVAL);
+	CHECK_EQ(PREFIXES_ACCEPTED(text, struct proc_fdinfo, proc_parse_fdinfo, proc_fdinfo_free), 6);
+	POKE(text, struct proc_fdinfo, proc_parse_fdinfo, proc_fdinfo_free);
+}
+
 int main(void)
 {
+	test_parse_quietly();
+	test_lock();
+	test_fdinfo();
 	test_pidfd();
 	test_watches();
 	test_timerfd();

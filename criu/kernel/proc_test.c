@@ -1,53 +1,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "kernel/proc.h"
-#include "util/log.h"
+#include "kernel/test-parse.h"
 #include "util/test.h"
-
-/* Run @parse on every proper prefix of @text; returns how many were accepted. */
-#define PREFIXES_ACCEPTED(text, type, parse, release)                                                                  \
-	({                                                                                                             \
-		size_t bytes_ = strlen(text);                                                                          \
-		size_t accepted_ = 0;                                                                                  \
-		for (size_t n_ = 0; n_ < bytes_; n_++) {                                                               \
-			auto_free char *cut_ = xalloc(n_ + 1);                                                         \
-			type result_ = { 0 };                                                                          \
-			memcpy(cut_, text, n_);                                                                        \
-			if (!parse(cut_, &result_)) {                                                                  \
-				accepted_++;                                                                           \
-				release(&result_);                                                                     \
-			}                                                                                              \
-		}                                                                                                      \
-		accepted_;                                                                                             \
-	})
-
-static void nothing(const void *result)
-{
-}
 
 static void free_timers(proc_timers *timers)
 {
 	VEC_FREE(timers);
 }
-
-/* Overwrite every byte with some that matter to the scanners: nothing may crash. */
-#define POKE(text, type, parse, release)                                                                               \
-	do {                                                                                                           \
-		static const char bytes_[] = { '\n', ' ', '-', ':', ')', '9', 'f', '\\', -1 };                         \
-		for (size_t i_ = 0; i_ < strlen(text); i_++) {                                                         \
-			for (size_t j_ = 0; j_ < sizeof(bytes_); j_++) {                                               \
-				auto_free char *poked_ = xstrdup(text);                                                \
-				type result_ = { 0 };                                                                  \
-				poked_[i_] = bytes_[j_];                                                               \
-				if (!parse(poked_, &result_))                                                          \
-					release(&result_);                                                             \
-			}                                                                                              \
-		}                                                                                                      \
-	} while (0)
 
 static void test_stat(void)
 {
@@ -181,204 +144,6 @@ static void test_status_malformed(void)
 	POKE(status_text, struct proc_status, proc_parse_status, proc_status_free);
 }
 
-static const char smaps_text[] =
-	"00400000-00452000 r-xp 00000000 08:02 173521                             /usr/bin/a name\n"
-	"Size:                328 kB\n"
-	"KernelPageSize:        4 kB\n"
-	"AnonHugePages:      2048 kB\n"
-	"Brand_new:    x y z\n"
-	"THPeligible:    0\n"
-	"VmFlags: rd ex mr mw me dw sd zz \n"
-	"7f0000000000-7f0000001000 rw-s 00003000 00:1a 18446744073709551615       /dev/shm/x\\012y\\040z (deleted)\n"
-	"VmFlags: rd wr sh mr mw me ms ?? lo lf dd \n"
-	"ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 \n";
-
-static void test_maps(void)
-{
-	proc_maps maps = { 0 };
-
-	if (!CHECK_EQ(proc_parse_maps(smaps_text, &maps), 0) || !CHECK_EQ(maps.n, 3))
-		return;
-	CHECK_EQ(maps.data[0].start, 0x400000);
-	CHECK_EQ(maps.data[0].end, 0x452000);
-	CHECK(maps.data[0].read && !maps.data[0].write && maps.data[0].exec && !maps.data[0].shared);
-	CHECK_EQ(maps.data[0].dev_major, 8);
-	CHECK_EQ(maps.data[0].dev_minor, 2);
-	CHECK_EQ(maps.data[0].ino, 173521);
-	CHECK_STR(maps.data[0].name, "/usr/bin/a name");
-	CHECK_EQ(maps.data[0].anon_huge_kb, 2048);
-	CHECK_EQ(maps.data[0].vm_flags, PROC_VM_MAYREAD | PROC_VM_MAYWRITE | PROC_VM_MAYEXEC);
-	CHECK(maps.data[1].shared && maps.data[1].write);
-	CHECK_EQ(maps.data[1].offset, 0x3000);
-	CHECK_EQ(maps.data[1].dev_minor, 0x1a);
-	CHECK(maps.data[1].ino == UINT64_MAX);
-	/* Only the newline is escaped by the kernel; "\040" is part of the name. */
-	CHECK_STR(maps.data[1].name, "/dev/shm/x\ny\\040z (deleted)");
-	/* "??" is how the kernel prints a flag it has no name for: the rest still counts. */
-	CHECK_EQ(maps.data[1].vm_flags, PROC_VM_MAYREAD | PROC_VM_MAYWRITE | PROC_VM_MAYEXEC | PROC_VM_MAYSHARE |
-						PROC_VM_LOCKED | PROC_VM_LOCKONFAULT | PROC_VM_DONTDUMP);
-	CHECK(maps.data[2].end == 0xffffffffff601000ULL);
-	CHECK_STR(maps.data[2].name, "");
-	CHECK_EQ(maps.data[2].vm_flags, 0);
-	proc_maps_free(&maps);
-}
-
-/* As Linux 6.1 shows mlock2(MLOCK_ONFAULT). */
-static void test_maps_nameless_lock(void)
-{
-	static const char text[] = "1000-2000 r--p 00000000 00:00 0 \nVmFlags: rd lo ?? sd \n"
-				   "2000-3000 r--p 00000000 00:00 0 \nVmFlags: rd ?? ac \n"
-				   "3000-4000 r--p 00000000 00:00 0 \nVmFlags: rd lo ac \n";
-	proc_maps maps = { 0 };
-
-	if (!CHECK_EQ(proc_parse_maps(text, &maps), 0) || !CHECK_EQ(maps.n, 3))
-		return;
-	CHECK_EQ(maps.data[0].vm_flags, PROC_VM_LOCKED | PROC_VM_LOCKONFAULT);
-	CHECK_EQ(maps.data[1].vm_flags, PROC_VM_ACCOUNT);
-	CHECK_EQ(maps.data[2].vm_flags, PROC_VM_LOCKED | PROC_VM_ACCOUNT);
-	proc_maps_free(&maps);
-}
-
-static void test_maps_malformed(void)
-{
-	static const char *const bad[] = {
-		"1000-1000 r--p 00000000 00:00 0 \n",
-		"2000-1000 r--p 00000000 00:00 0 \n",
-		"1000-2000 r--p 00000000 00:00\n",
-		"1000-2000 r--q 00000000 00:00 0 \n",
-		"1000-2000 r--p 00000000 00:00 0x /a\n",
-		"1000-2000 r--p 00000000 00:00 18446744073709551616 \n",
-		"10000000000000000-20000000000000000 r--p 00000000 00:00 0 \n",
-		"1000-2000 r--p 00000000 100000000:00 0 \n",
-		"2000-3000 r--p 00000000 00:00 0 \n1000-2000 r--p 00000000 00:00 0 \n",
-	};
-	proc_maps maps = { 0 };
-	size_t n_lines = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		CHECK_EQ(proc_parse_maps(bad[i], &maps), -EINVAL);
-	CHECK(!maps.data);
-	/* A text cut at a line's end is a shorter list; cut elsewhere it is an error. */
-	for (const char *p = smaps_text; (p = strchr(p, '\n')); p++)
-		n_lines++;
-	CHECK_EQ(PREFIXES_ACCEPTED(smaps_text, proc_maps, proc_parse_maps, proc_maps_free), n_lines);
-	POKE(smaps_text, proc_maps, proc_parse_maps, proc_maps_free);
-	CHECK_EQ(proc_parse_maps("VmFlags: rd\nAnonHugePages: 1 kB\n", &maps), 0);
-	CHECK_EQ(maps.n, 0);
-	proc_maps_free(&maps);
-}
-
-static const struct {
-	const char *text;
-	struct proc_lock lock;
-} lock_lines[] = {
-	{ "1: FLOCK  ADVISORY  WRITE 359 00:13:11691 0 EOF",
-	  { .kind = PROC_LOCK_FLOCK, .type = F_WRLCK, .pid = 359, .end = INT64_MAX } },
-	{ "12: POSIX  ADVISORY  READ 0 fe:00:11059877 5 14\n",
-	  { .kind = PROC_LOCK_POSIX, .type = F_RDLCK, .start = 5, .end = 14 } },
-	{ "2: POSIX  *NOINODE* WRITE 7 <none>:0 9223372036854775807 EOF",
-	  { .kind = PROC_LOCK_OTHER, .type = F_WRLCK, .pid = 7, .start = INT64_MAX, .end = INT64_MAX } },
-	{ "3: OFDLCK ADVISORY  WRITE -1 08:02:1 0 0", { .kind = PROC_LOCK_OFD, .type = F_WRLCK, .pid = -1 } },
-	{ "4: LEASE  ACTIVE    READ 3230 fe:00:1 0 EOF",
-	  { .kind = PROC_LOCK_LEASE, .type = F_RDLCK, .pid = 3230, .end = INT64_MAX } },
-	{ "4: LEASE  BREAKING  UNLCK 3230 fe:00:1 0 EOF",
-	  { .kind = PROC_LOCK_LEASE, .breaking = true, .type = F_UNLCK, .pid = 3230, .end = INT64_MAX } },
-	{ "4: DELEG  ACTIVE    READ 3230 fe:00:1 0 EOF",
-	  { .kind = PROC_LOCK_OTHER, .type = F_RDLCK, .pid = 3230, .end = INT64_MAX } },
-	{ "5: FLOCK  MSNFS     RW    3230 fe:00:1 0 EOF",
-	  { .kind = PROC_LOCK_OTHER, .type = -1, .pid = 3230, .end = INT64_MAX } },
-	/* Who waits for a lock has none; fdinfo does not show it. */
-	{ "6: -> POSIX  ADVISORY  WRITE 3230 fe:00:1 0 EOF", { .kind = -1 } },
-};
-
-static void check_lock(const struct proc_lock *got, const struct proc_lock *want)
-{
-	CHECK_EQ(got->kind, want->kind);
-	CHECK_EQ(got->breaking, want->breaking);
-	CHECK_EQ(got->type, want->type);
-	CHECK_EQ(got->pid, want->pid);
-	CHECK_EQ(got->start, want->start);
-	CHECK_EQ(got->end, want->end);
-}
-
-static void test_lock(void)
-{
-	static const char *const bad[] = { "",
-					   "x",
-					   "1",
-					   "1: ",
-					   "1: FLOCK",
-					   "1: FLOCK  ADVISORY",
-					   "1: FLOCK  ADVISORY  WRITE",
-					   "1: FLOCK  ADVISORY  WRITE 359",
-					   "1: FLOCK  ADVISORY  WRITE 359 00:13:1",
-					   "1: FLOCK  ADVISORY  WRITE 359 00:13:1 0",
-					   "1: FLOCK  ADVISORY  WRITE 359 00:13:1 0 ",
-					   "1: FLOCK  ADVISORY  WRITE 359 00:13:1 0 EOFs",
-					   "1: FLOCK  ADVISORY  WRITE 359 00:13:1 0 9 9",
-					   "1: FLOCK  ADVISORY  WRITE x59 00:13:1 0 EOF",
-					   "1: FLOCK  ADVISORY  WRITE 99999999999 00:13:1 0 EOF",
-					   "1: POSIX  ADVISORY  WRITE 359 00:13:1 -1 EOF",
-					   "1: POSIX  ADVISORY  WRITE 359 00:13:1 10 9",
-					   "1: POSIX  ADVISORY  WRITE 359 00:13:1 0 9223372036854775808",
-					   "1: POSIX  ADVISORY\n  WRITE 359 00:13:1 0 9" };
-	struct proc_lock lock;
-
-	for (size_t i = 0; i < ARRAY_SIZE(lock_lines); i++) {
-		bool held = (int)lock_lines[i].lock.kind >= 0;
-
-		if (CHECK_EQ(proc_parse_lock(lock_lines[i].text, &lock), held ? 0 : -EINVAL) && held)
-			check_lock(&lock, &lock_lines[i].lock);
-		POKE(lock_lines[i].text, struct proc_lock, proc_parse_lock, nothing);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		CHECK_EQ(proc_parse_lock(bad[i], &lock), -EINVAL);
-	/* Without the end of the line; a byte less is "5 1", which is no range. */
-	CHECK_EQ(PREFIXES_ACCEPTED(lock_lines[1].text, struct proc_lock, proc_parse_lock, nothing), 1);
-}
-
-static void test_fdinfo(void)
-{
-	static const char text[] = "pos:\t4096\nflags:\t02100002\nmnt_id:\t29\nino:\t3921\n"
-				   "lock:\t1: FLOCK  ADVISORY  WRITE 359 00:13:11691 0 EOF\n"
-				   "lock:\t2: POSIX  ADVISORY  READ 359 00:13:11691 0 9\n"
-				   "tfd:        5 events:       1b data: ffff  pos:0 ino:61af sdev:7\nino:\tffff\n";
-	static const char *const bad[] = {
-		"",
-		"pos:\t1\n",
-		"flags:\t02\n",
-		"pos:\tx\nflags:\t02\n",
-		"pos:\t1\nflags:\t9\n",
-		"pos:\t1\nflags:\t40000000000\n",
-		"pos:\t1\nflags:\t02\nmnt_id:\t99999999999\n",
-		"pos:\t1\nflags:\t02\nlock:\t1: FLOCK  ADVISORY  WRITE 1 0:1:2 0 EOF\nlock:\t2:\n"
-	};
-	struct proc_fdinfo info;
-
-	if (CHECK_EQ(proc_parse_fdinfo(text, &info), 0)) {
-		CHECK_EQ(info.pos, 4096);
-		CHECK_EQ(info.flags, O_RDWR | O_CLOEXEC | 0100000);
-		CHECK_EQ(info.mnt_id, 29);
-		CHECK_EQ(info.ino, 3921);
-		if (CHECK_EQ(info.locks.n, 2)) {
-			CHECK_EQ(info.locks.data[0].kind, PROC_LOCK_FLOCK);
-			CHECK_EQ(info.locks.data[1].kind, PROC_LOCK_POSIX);
-			CHECK_EQ(info.locks.data[1].end, 9);
-		}
-		CHECK_STR(info.text, text);
-		proc_fdinfo_free(&info);
-	}
-	if (CHECK_EQ(proc_parse_fdinfo("pos:\t0\nflags:\t0\n", &info), 0)) {
-		CHECK_EQ(info.mnt_id, -1);
-		CHECK_EQ(info.ino, 0);
-		proc_fdinfo_free(&info);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		CHECK_EQ(proc_parse_fdinfo(bad[i], &info), -EINVAL);
-	CHECK_EQ(PREFIXES_ACCEPTED(text, struct proc_fdinfo, proc_parse_fdinfo, proc_fdinfo_free), 6);
-	POKE(text, struct proc_fdinfo, proc_parse_fdinfo, proc_fdinfo_free);
-}
-
 static void test_timers(void)
 {
 	static const char text[] = "ID: 0\nsignal: 60/00007fff86e452a8\nnotify: signal/tid.2634\nClockID: 0\n"
@@ -441,33 +206,6 @@ static void test_mounts(void)
 		CHECK_EQ(proc_parse_mounts(bad[i], &mounts), -EINVAL);
 	CHECK_EQ(PREFIXES_ACCEPTED(text, proc_mounts, proc_parse_mounts, proc_mounts_free), 2);
 	POKE(text, proc_mounts, proc_parse_mounts, proc_mounts_free);
-}
-
-/* A name with everything in it that could lead a parser astray, deleted while mapped. */
-static void test_own_maps(void)
-{
-	static const char name[] = "/tmp/criu proc\ntest (deleted)";
-	int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	proc_maps maps = { 0 };
-	void *area;
-	int seen = 0;
-
-	CHECK(fd >= 0 && !unlink(name) && !ftruncate(fd, PAGE_BYTES));
-	area = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	CHECK(!madvise(area, PAGE_BYTES, MADV_DONTDUMP));
-	CHECK_EQ(proc_read_maps(getpid(), true, &maps), 0);
-	for (size_t i = 0; i < maps.n; i++) {
-		if (maps.data[i].start != (uintptr_t)area)
-			continue;
-		seen++;
-		CHECK_STR(maps.data[i].name, "/tmp/criu proc\ntest (deleted) (deleted)");
-		CHECK(maps.data[i].shared && maps.data[i].write && !maps.data[i].exec);
-		CHECK(maps.data[i].vm_flags & PROC_VM_DONTDUMP);
-	}
-	CHECK_EQ(seen, 1);
-	proc_maps_free(&maps);
-	munmap(area, PAGE_BYTES);
-	close(fd);
 }
 
 static void test_own_lists(void)
@@ -541,23 +279,12 @@ static void test_own_rest(void)
 
 int main(void)
 {
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-
-	/* Thousands of refusals are wanted here. */
-	dup2(null, STDERR_FILENO);
-	if (log_open(AT_FDCWD, NULL))
-		return 1;
+	test_parse_quietly();
 	test_stat();
 	test_status();
 	test_status_malformed();
-	test_maps();
-	test_maps_nameless_lock();
-	test_maps_malformed();
-	test_lock();
-	test_fdinfo();
 	test_timers();
 	test_mounts();
-	test_own_maps();
 	test_own_lists();
 	test_own_rest();
 	return test_end();
