@@ -5,6 +5,7 @@ an empty tmpfs on /dev/shm.  Restore needs the old process numbers free, and
 "nothing was left behind" can only be said of a /dev/shm that nobody else uses.
 When the box ends, the kernel kills whatever is still in it.
 """
+import glob
 import os
 import re
 import shutil
@@ -86,12 +87,13 @@ def fresh_dir(*parts):
 
 
 def build(source, *flags):
-    """Compile C next to its source's name into the work directory; returns the program."""
-    sources = [source, *[f for f in flags if f.endswith(".S")]]
-    flags = [f for f in flags if not f.endswith(".S")]
+    """Compile C, several files of it if need be, to the first one's name in the work directory; returns the program."""
+    sources = [source, *[f for f in flags if f.endswith((".S", ".c"))]]
+    headers = glob.glob(os.path.join(os.path.dirname(source), "*.h"))
+    flags = [f for f in flags if f not in sources]
     out = os.path.join(WORK, "bin", os.path.splitext(os.path.basename(source))[0])
     os.makedirs(os.path.dirname(out), exist_ok=True)
-    newest = max(os.path.getmtime(s) for s in sources)
+    newest = max(os.path.getmtime(s) for s in sources + headers)
     if not os.path.exists(out) or os.path.getmtime(out) <= newest:
         subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", out, *sources, *flags], check=True)
     return out
