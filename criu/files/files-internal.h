@@ -31,6 +31,7 @@ extern const struct file_kind timerfd_kind;
 extern const struct file_kind inotify_kind;
 extern const struct file_kind pidfd_kind;
 extern const struct file_kind unix_kind;
+extern const struct file_kind netlink_kind;
 
 /** file_kind_of - the kind of an entry, or NULL when this version has none for it. */
 const struct file_kind *file_kind_of(FdTypes type);

@@ -103,6 +103,8 @@ static struct common common_of(const struct model *model, const FileEntry *entry
 		return (struct common){ entry->memfd->fown, entry->memfd->flags };
 	case FD_TYPES__UNIXSK:
 		return (struct common){ entry->usk->fown, entry->usk->flags };
+	case FD_TYPES__NETLINKSK:
+		return (struct common){ entry->nlsk->fown, entry->nlsk->flags };
 	case FD_TYPES__TTY:
 		return (struct common){ entry->tty->fown, entry->tty->flags };
 	case FD_TYPES__SIGNALFD:

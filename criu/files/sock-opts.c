@@ -5,9 +5,11 @@
  */
 #include <inttypes.h>
 #include <linux/filter.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -65,6 +67,24 @@ int sock_option(int fd, int name)
 	socklen_t bytes = sizeof(value);
 
 	return getsockopt(fd, SOL_SOCKET, name, &value, &bytes) ? -1 : value;
+}
+
+/* Who may not ask has no socket of another namespace, as far as can be told. */
+int sock_refuse_netns(struct files_dump *ctx, const struct file_desc *desc)
+{
+	auto_fd int fd = ioctl(desc->fd, SIOCGSKNS);
+	struct stat st, own;
+
+	if (fd < 0 && errno != EPERM && errno != ENOTTY)
+		return fail_errno("%s: SIOCGSKNS", desc->link);
+	if (fd < 0)
+		return 0;
+	if (fstat(fd, &st) || stat("/proc/self/ns/net", &own))
+		return fail_errno("network namespace: stat");
+	if (st.st_dev != own.st_dev || st.st_ino != own.st_ino)
+		refuse(ctx->refusals, "%s: socket of another network namespace than criu's: run criu inside",
+		       desc->link);
+	return 0;
 }
 
 /* --- dump ------------------------------------------------------------------ */

@@ -20,6 +20,9 @@ int must_check sock_opts_validate(const SkOptsEntry *opts);
  */
 int must_check sock_opts_restore(const SkOptsEntry *opts, int fd);
 
+/** sock_refuse_netns - refuse a socket of another network namespace than criu's. */
+int must_check sock_refuse_netns(struct files_dump *ctx, const struct file_desc *desc);
+
 /** sock_option - an option of type int at level SOL_SOCKET; -1 if there is none. */
 int sock_option(int fd, int name);
 

@@ -36,11 +36,11 @@ static const struct {
 	int domain, type, protocol; /* -1: any */
 	const char *what;
 } by_socket[] = {
-	{ AF_INET, SOCK_STREAM, 6, "TCP socket" }, { AF_INET6, SOCK_STREAM, 6, "TCP socket" },
-	{ AF_INET, SOCK_DGRAM, 17, "UDP socket" }, { AF_INET6, SOCK_DGRAM, 17, "UDP socket" },
-	{ AF_INET, -1, -1, "IPv4 socket" },	   { AF_INET6, -1, -1, "IPv6 socket" },
-	{ AF_NETLINK, -1, -1, "netlink socket" },  { AF_PACKET, -1, -1, "packet socket" },
-	{ AF_VSOCK, -1, -1, "vsock socket" },	   { AF_ALG, -1, -1, "kernel crypto socket" },
+	{ AF_INET, SOCK_STREAM, 6, "TCP socket" },  { AF_INET6, SOCK_STREAM, 6, "TCP socket" },
+	{ AF_INET, SOCK_DGRAM, 17, "UDP socket" },  { AF_INET6, SOCK_DGRAM, 17, "UDP socket" },
+	{ AF_INET, -1, -1, "IPv4 socket" },	    { AF_INET6, -1, -1, "IPv6 socket" },
+	{ AF_PACKET, -1, -1, "packet socket" },	    { AF_VSOCK, -1, -1, "vsock socket" },
+	{ AF_ALG, -1, -1, "kernel crypto socket" },
 };
 
 static const char *socket_what(int fd)

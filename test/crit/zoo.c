@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
@@ -159,6 +160,7 @@ static void make_notifiers(void)
 static void make_sockets(void)
 {
 	const struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = "socket" };
+	const struct sockaddr_nl uevents = { .nl_family = AF_NETLINK, .nl_groups = 1 };
 	int pair[2], on = 1;
 
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
@@ -173,6 +175,8 @@ static void make_sockets(void)
 	CHECK(bind(pair[0], (struct sockaddr *)&addr, sizeof(addr)));
 	CHECK(listen(pair[0], 3));
 	CHECK(connect(pair[1], (struct sockaddr *)&addr, sizeof(addr)));
+	CHECK(pair[0] = socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT));
+	CHECK(bind(pair[0], (const struct sockaddr *)&uevents, sizeof(uevents)));
 }
 
 static void make_signals(void)
