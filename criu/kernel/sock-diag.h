@@ -1,5 +1,5 @@
 /*
- * sock_diag(7): what the kernel tells about unix sockets, all of them in one
+ * sock_diag(7): what the kernel tells about sockets, all of a family in one
  * conversation. Only the network namespace of the caller is seen.
  */
 #ifndef CRIU_KERNEL_SOCK_DIAG_H
@@ -9,6 +9,32 @@
 #include <stdint.h>
 
 #include "util/mem.h"
+
+struct nlmsghdr;
+struct rtattr;
+
+/* Called for each socket; 0 or a logged negative errno, which ends the conversation. */
+typedef int (*sock_diag_each)(void *arg, const struct nlmsghdr *header);
+
+/**
+ * sock_diag_talk - ask the kernel for all sockets of a family
+ * @request: a header and what follows it
+ * @what: how messages call the family: "unix"
+ */
+int must_check sock_diag_talk(const struct nlmsghdr *request, const char *what, sock_diag_each each, void *arg);
+
+/**
+ * sock_diag_parse - the netlink messages in one received block
+ * Return: 1 when more follows, 0 at the end, logged negative errno.
+ */
+int must_check sock_diag_parse(const void *block, size_t bytes, const char *what, sock_diag_each each, void *arg);
+
+/** sock_diag_attrs - the attributes that follow the @fixed_bytes of a message. */
+int must_check sock_diag_attrs(const struct nlmsghdr *header, size_t fixed_bytes,
+			       int (*each)(void *arg, const struct rtattr *attr), void *arg);
+
+/** sock_diag_u32 - an attribute that is a number. */
+int must_check sock_diag_u32(const struct rtattr *attr, uint32_t *ret);
 
 /* One unix socket. */
 struct sock_diag_unix {
@@ -38,5 +64,25 @@ void sock_diag_unix_free(sock_diag_unix_list *list);
  * Return: 1 when more follows, 0 at the end, logged negative errno.
  */
 int must_check sock_diag_parse_unix(const void *block, size_t bytes, sock_diag_unix_list *list);
+
+/* One packet socket. */
+struct sock_diag_packet {
+	uint32_t ino;
+	uint16_t protocol; /* of the machine's byte order */
+	uint32_t ifindex;
+	uint32_t version, reserve, copy_thresh, timestamp, flags; /* PDI_... */
+	bool has_ring;
+	struct packet_diag_mclist *memberships; /* owned */
+	size_t n_memberships;
+};
+
+typedef VEC(struct sock_diag_packet) sock_diag_packet_list;
+
+/** sock_diag_packet - every packet socket of this network namespace; 0 or logged -errno. */
+int must_check sock_diag_packet(sock_diag_packet_list *ret);
+void sock_diag_packet_free(sock_diag_packet_list *list);
+
+/** sock_diag_parse_packet - as sock_diag_parse_unix(). */
+int must_check sock_diag_parse_packet(const void *block, size_t bytes, sock_diag_packet_list *list);
 
 #endif

@@ -1,4 +1,5 @@
 #include <linux/netlink.h>
+#include <linux/packet_diag.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
@@ -123,6 +124,38 @@ static void test_spoiled(void)
 	}
 }
 
+static void test_packet(void)
+{
+	const struct packet_diag_msg msg = { .pdiag_num = 3, .pdiag_ino = 77 };
+	const struct packet_diag_info info = { .pdi_index = 5, .pdi_flags = PDI_AUXDATA };
+	const struct packet_diag_mclist memberships[2] = { { .pdmc_index = 1 }, { .pdmc_index = 2, .pdmc_count = 3 } };
+	struct block block = { .n = 0 };
+	struct nlmsghdr *header = add_message(&block, SOCK_DIAG_BY_FAMILY);
+	sock_diag_packet_list list = { 0 };
+
+	grow(&block, header, &msg, sizeof(msg));
+	add_attr(&block, header, PACKET_DIAG_INFO, &info, sizeof(info));
+	add_attr(&block, header, PACKET_DIAG_MCLIST, memberships, sizeof(memberships));
+	CHECK_EQ(sock_diag_parse_packet(block.bytes, block.n, &list), 1);
+	CHECK_EQ(list.n, 1);
+	CHECK_EQ(list.data[0].ino, 77);
+	CHECK_EQ(list.data[0].protocol, 3);
+	CHECK_EQ(list.data[0].ifindex, 5);
+	CHECK_EQ(list.data[0].flags, PDI_AUXDATA);
+	CHECK(!list.data[0].has_ring);
+	CHECK_EQ(list.data[0].n_memberships, 2);
+	CHECK_EQ(list.data[0].memberships[1].pdmc_count, 3);
+	sock_diag_packet_free(&list);
+	for (size_t i = 0; i < block.n * 8; i++) {
+		auto_free char *copy = xalloc(block.n);
+
+		memcpy(copy, block.bytes, block.n);
+		copy[i / 8] ^= 1 << i % 8;
+		CHECK(sock_diag_parse_packet(copy, block.n, &list) <= 1);
+		sock_diag_packet_free(&list);
+	}
+}
+
 static const struct sock_diag_unix *find(const sock_diag_unix_list *list, int fd)
 {
 	struct stat st;
@@ -172,6 +205,7 @@ int main(void)
 	test_parse();
 	test_last();
 	test_spoiled();
+	test_packet();
 	test_kernel();
 	return test_end();
 }
