@@ -233,21 +233,42 @@ static unsigned int file_flags(const struct images *images, uint32_t id)
 	return file && file->memfd ? file->memfd->flags : file && file->reg ? file->reg->flags : 0;
 }
 
+static void add_fd(struct images *images, const struct task_image *task, const FdinfoEntry *slot, uint32_t id)
+{
+	struct report_object *object = object_of_file(images, id, false);
+
+	if (object)
+		VEC_PUSH(&object->holders, ((struct report_holder){
+						   .pid = (pid_t)task->pstree->pid,
+						   .comm = report_comm(images->report, task->pstree->pid),
+						   .in_flight = id != slot->id,
+						   .fd = (int)slot->fd,
+						   .access = inode_fd_access(file_flags(images, id)),
+					   }));
+}
+
+/* What messages carry that wait at it. */
+static void add_in_flight(struct images *images, const struct task_image *task, const FdinfoEntry *slot)
+{
+	for (size_t i = 0; i < images->model.sk_packets.n; i++) {
+		const SkPacketEntry *packet = images->model.sk_packets.data[i].entry;
+
+		if (packet->id_for != slot->id)
+			continue;
+		for (size_t k = 0; k < packet->n_scm; k++)
+			for (size_t n = 0; n < packet->scm[k]->n_rights; n++)
+				add_fd(images, task, slot, packet->scm[k]->rights[n]);
+	}
+}
+
 static void add_fds(struct images *images, const struct task_image *task)
 {
 	const struct fdtable_image *table = task->ids ? model_fdtable(&images->model, task->ids->files_id) : NULL;
 
 	for (size_t i = 0; table && i < table->n_fds; i++) {
-		const FdinfoEntry *slot = table->fds[i];
-		struct report_object *object = object_of_file(images, slot->id, false);
-
-		if (object)
-			VEC_PUSH(&object->holders, ((struct report_holder){
-							   .pid = (pid_t)task->pstree->pid,
-							   .comm = report_comm(images->report, task->pstree->pid),
-							   .fd = (int)slot->fd,
-							   .access = inode_fd_access(file_flags(images, slot->id)),
-						   }));
+		add_fd(images, task, table->fds[i], table->fds[i]->id);
+		if (table->fds[i]->type == FD_TYPES__UNIXSK)
+			add_in_flight(images, task, table->fds[i]);
 	}
 }
 

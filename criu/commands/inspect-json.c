@@ -35,7 +35,7 @@ static void put_holder(struct json *json, const struct report_holder *holder)
 	json_number(json, "pid", holder->pid);
 	json_bytes(json, "comm", holder->comm);
 	json_bool(json, "outside", holder->outside);
-	json_string(json, "type", holder->fd < 0 ? "mapping" : "fd");
+	json_string(json, "type", holder->fd < 0 ? "mapping" : holder->in_flight ? "in-flight" : "fd");
 	if (holder->fd < 0) {
 		json_number(json, "start", holder->start);
 		json_number(json, "end", holder->end);

@@ -163,6 +163,7 @@ static void add_holders(const struct live *live, const struct inode *inode, stru
 		VEC_PUSH(&object->holders, ((struct report_holder){
 						   .pid = holder->pid,
 						   .comm = report_comm(live->report, holder->pid),
+						   .in_flight = holder->in_flight,
 						   .fd = holder->fd,
 						   .start = holder->start,
 						   .end = holder->end,

@@ -36,7 +36,7 @@ static void put_holder(const struct report_holder *holder, FILE *out)
 	if (holder->fd < 0)
 		fprintf(out, "%" PRIx64 "-%" PRIx64, holder->start, holder->end);
 	else
-		fprintf(out, "fd %d", holder->fd);
+		fprintf(out, "%sfd %d", holder->in_flight ? "in flight at " : "", holder->fd);
 	fprintf(out, " %s", holder->access);
 }
 

@@ -28,6 +28,7 @@ struct report_holder {
 	pid_t pid;
 	const char *comm;
 	bool outside;
+	bool in_flight;	     /* in a message that waits at socket fd */
 	int fd;		     /* -1: a mapping */
 	uint64_t start, end; /* of a mapping */
 	const char *access;  /* "rw-s" as in /proc/PID/maps; "r", "w", "rw", "p" (O_PATH) for a descriptor */

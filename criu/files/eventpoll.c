@@ -99,8 +99,8 @@ static int eventpoll_plan(struct files_dump *ctx, struct file_desc *desc)
 static int resolve_one(struct files_dump *ctx, const struct file_desc *desc, EventpollTfdEntry *watched, uint32_t nth)
 {
 	const struct epoll_watch watch = {
-		.pid = desc->pid,
-		.epoll_fd = desc->target_fd,
+		.pid = desc->node->pid,
+		.epoll_fd = desc->node->target_fd,
 		.tfd = watched->tfd,
 		.nth = nth,
 		/* The kernel's own form has 20 bits for the minor number. */
@@ -166,17 +166,18 @@ static bool is_disarmed(const EventpollTfdEntry *watched)
 	return (watched->events & EPOLLONESHOT) && !(watched->events & ~EVENTS_PRIVATE);
 }
 
-/* The table where the number leads to the target; else the first that has the instance. */
+/* The table where the number leads to the target; else the first that has the instance. On its way, all have it. */
 static uint32_t table_of(const struct files_restore *ctx, const EventpollFileEntry *epoll,
 			 const EventpollTfdEntry *watched)
 {
 	const struct fdtable_image *first = NULL;
+	const bool named = files_is_named(ctx, epoll->id);
 
 	for (size_t i = 0; i < ctx->model->fdtables.n; i++) {
 		const struct fdtable_image *table = &ctx->model->fdtables.data[i];
 		const FdinfoEntry *slot;
 
-		if (!files_first_slot(ctx, table->files_id, epoll->id))
+		if (named && !files_first_slot(ctx, table->files_id, epoll->id))
 			continue;
 		slot = files_slot(ctx, table->files_id, watched->tfd);
 		if (slot && slot->id == watched->id)

@@ -29,6 +29,11 @@ int files_numbers_end(const struct model *model)
 	return last + 1;
 }
 
+bool files_is_named(const struct files_restore *ctx, uint32_t id)
+{
+	return hash_get(&ctx->state->named, id, 0);
+}
+
 static void index_slots(struct files_restore *ctx)
 {
 	struct files_restore_state *state = ctx->state;
@@ -43,10 +48,14 @@ static void index_slots(struct files_restore *ctx)
 			const FdinfoEntry *first = hash_get(&state->first_slots, table->files_id, slot->id);
 
 			hash_put(&state->slots, table->files_id, slot->fd, slot);
+			hash_put(&state->named, slot->id, 0, slot);
 			if (!first || slot->fd < first->fd)
 				hash_put(&state->first_slots, table->files_id, slot->id, slot);
 		}
 	}
+	for (size_t i = 0; i < state->all_made.n; i++)
+		if (!files_is_named(ctx, state->all_made.data[i]->entry->id))
+			VEC_PUSH(&state->in_flight, state->all_made.data[i]);
 }
 
 const FdinfoEntry *files_slot(const struct files_restore *ctx, uint32_t files_id, uint32_t number)
@@ -92,22 +101,37 @@ static int attach_async(const struct files_attach *at, const struct made_file *m
 	return 0;
 }
 
+static int attach_made(struct files_restore *ctx, const struct files_attach *at, struct made_file *made, int number)
+{
+	LOG_SCOPE("file", made->entry->id);
+	unsigned int flags = fown_flags(ctx->model, made->entry);
+	int ret = 0;
+
+	if (made->kind->attach)
+		ret = made->kind->attach(ctx, made->entry, at);
+	if (!ret && !made->attached && !made->inherited && (flags & O_ASYNC) && !(flags & O_PATH))
+		ret = attach_async(at, made, number);
+	made->attached = true;
+	return ret;
+}
+
 static int attach_one(struct files_restore *ctx, const struct files_attach *at, const FdinfoEntry *slot)
 {
-	LOG_SCOPE("file", slot->id);
 	struct made_file *made = files_made(ctx, slot->id);
-	unsigned int flags;
-	int ret = 0;
 
 	/* files_table() complains about it. */
 	if (!made || files_first_slot(ctx, at->files_id, slot->id) != slot)
 		return 0;
-	if (made->kind->attach)
-		ret = made->kind->attach(ctx, made->entry, at);
-	flags = fown_flags(ctx->model, made->entry);
-	if (!ret && !made->attached && !made->inherited && (flags & O_ASYNC) && !(flags & O_PATH))
-		ret = attach_async(at, made, slot->fd);
-	made->attached = true;
+	return attach_made(ctx, at, made, slot->fd);
+}
+
+/* Whoever receives them gets other numbers, which the kernel does not care about. */
+static int attach_in_flight(struct files_restore *ctx, const struct files_attach *at)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < ctx->state->in_flight.n && !ret; i++)
+		ret = attach_made(ctx, at, ctx->state->in_flight.data[i], 0);
 	return ret;
 }
 
@@ -125,5 +149,7 @@ int files_attach(struct files_restore *ctx, uint32_t files_id, const struct cour
 	index_slots(ctx);
 	for (size_t i = 0; table && i < table->n_fds && !ret; i++)
 		ret = attach_one(ctx, &at, table->fds[i]);
+	if (!ret)
+		ret = attach_in_flight(ctx, &at);
 	return ret ? ret : batch_run(batch);
 }

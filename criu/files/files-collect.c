@@ -97,6 +97,17 @@ static int identify(struct files_dump *ctx, struct file_desc *desc, struct desc_
 	return node->inode ? 0 : -EINVAL;
 }
 
+/* Locks are taken again through a number in a table. */
+static void refuse_locks_in_flight(struct files_dump *ctx, const struct file_desc *desc)
+{
+	if (desc->info.locks.n)
+		refuse(ctx->refusals,
+		       "%s: it is on its way in a message (SCM_RIGHTS), no task has it open, and a lock is held "
+		       "through "
+		       "it: not supported; have it received before the dump",
+		       desc->link);
+}
+
 /* plan_desc() may keep the description. */
 static int collect_desc(struct files_dump *ctx, struct file_desc *desc, struct desc_node *node, bool is_new,
 			uint32_t files_id)
@@ -104,7 +115,10 @@ static int collect_desc(struct files_dump *ctx, struct file_desc *desc, struct d
 	int ret = is_new ? identify(ctx, desc, node) : 0;
 
 	desc->inode = node->inode;
-	if (!ret)
+	desc->node = node;
+	if (!ret && desc->in_flight)
+		refuse_locks_in_flight(ctx, desc);
+	else if (!ret)
 		ret = locks_collect(ctx, desc, node, files_id);
 	if (ret || !is_new)
 		return ret;
@@ -113,10 +127,9 @@ static int collect_desc(struct files_dump *ctx, struct file_desc *desc, struct d
 	return ret;
 }
 
-static void add_holder(const struct desc_node *node, pid_t pid, int fd, unsigned int flags)
+static void add_holder(const struct desc_node *node, struct inode_holder holder, unsigned int flags)
 {
-	struct inode_holder holder = { .pid = pid, .fd = fd, .write = (flags & O_ACCMODE) != O_RDONLY };
-
+	holder.write = (flags & O_ACCMODE) != O_RDONLY;
 	strcpy(holder.access, inode_fd_access(flags));
 	if (node->inode)
 		inode_add_holder(node->inode, &holder);
@@ -148,7 +161,7 @@ static int collect_fd(struct files_dump *ctx, const struct remote_process *proce
 	ret = collect_desc(ctx, &desc, node, is_new, table->files_id);
 	if (ret)
 		return ret;
-	add_holder(node, pid, fd, flags);
+	add_holder(node, (struct inode_holder){ .pid = pid, .fd = fd }, flags);
 	if (!node->entry)
 		return 0;
 
@@ -187,25 +200,61 @@ int files_collect(struct files_dump *ctx, struct remote_process *process, uint32
 	return ret;
 }
 
-int files_resolve(struct files_dump *ctx)
+int files_collect_in_flight(struct files_dump *ctx, const struct file_desc *carrier, int fd, FileEntry **ret)
+{
+	cleanup_with(file_desc_free) struct file_desc desc = {
+		.fd = fd,
+		.pid = carrier->pid,
+		.target_fd = carrier->target_fd,
+		.in_flight = true,
+	};
+	struct desc_node *node;
+	unsigned int flags;
+	bool is_new;
+	int err;
+
+	if (fstat(fd, &desc.st))
+		return fail_errno("descriptor on its way: fstat");
+	err = proc_read_fdinfo(getpid(), fd, &desc.info);
+	err = err ?: file_desc_intern(ctx, &desc, &node, &is_new);
+	if (err)
+		return err;
+	flags = desc.info.flags;
+	err = is_new ? collect_desc(ctx, &desc, node, true, 0) : 0;
+	if (err)
+		return err;
+	add_holder(node, (struct inode_holder){ .pid = carrier->pid, .fd = carrier->target_fd, .in_flight = true },
+		   flags);
+	*ret = node->entry;
+	return 0;
+}
+
+/* What is collected on the way is added at the end. */
+static int for_each_pending(struct files_dump *ctx, bool collect)
 {
 	struct files_dump_state *state = files_dump_state(ctx);
+	int ret = 0;
 
-	for (size_t i = 0; i < state->pending.n; i++) {
+	for (size_t i = 0; i < state->pending.n && !ret; i++) {
 		struct file_desc *desc = state->pending.data[i];
 		const struct file_kind *kind = file_kind_of(desc->entry->type);
-		int ret;
+		int (*step)(struct files_dump *, struct file_desc *) = collect ? kind->collect : kind->resolve;
 
-		if (!kind->resolve)
-			continue;
 		LOG_SCOPE("task", desc->pid);
 		LOG_SCOPE("fd", desc->target_fd);
-		ret = kind->resolve(ctx, desc);
-		if (ret)
-			return ret;
+		ret = step ? step(ctx, desc) : 0;
 	}
-	locks_resolve(ctx);
-	return 0;
+	return ret;
+}
+
+int files_resolve(struct files_dump *ctx)
+{
+	int ret = for_each_pending(ctx, true);
+
+	ret = ret ?: for_each_pending(ctx, false);
+	if (!ret)
+		locks_resolve(ctx);
+	return ret;
 }
 
 /* --- files that are mapped, run or stood in ----------------------------------------- */

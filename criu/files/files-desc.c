@@ -140,7 +140,7 @@ int file_desc_intern(struct files_dump *ctx, const struct file_desc *desc, struc
 
 	/* A child has most of its descriptors from its parent, under the same numbers. */
 	*ret_new = false;
-	if (twin) {
+	if (twin && !desc->in_flight) {
 		order = compare(node, twin);
 		if (order < 0)
 			return order;
@@ -163,7 +163,14 @@ int file_desc_intern(struct files_dump *ctx, const struct file_desc *desc, struc
 		if (node->fd >= 0)
 			VEC_PUSH(&state->node_fds, node->fd);
 	}
-	hash_put(&state->twins, key, desc->st.st_ino, *ret);
+	if (!desc->in_flight) {
+		hash_put(&state->twins, key, desc->st.st_ino, *ret);
+		return 0;
+	}
+	if (node->fd < 0)
+		return fail(EMFILE, "too many open files in the tree for criu; raise its limit (ulimit -n)");
+	node->pid = node->self;
+	node->target_fd = node->fd;
 	return 0;
 }
 

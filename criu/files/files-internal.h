@@ -76,13 +76,22 @@ int must_check file_desc_read(struct remote_process *process, int fd, struct fil
 /** file_desc_read_link - fill in the link, which only a description seen for the first time needs. */
 int must_check file_desc_read_link(struct file_desc *desc);
 
+/**
+ * files_collect_in_flight - the description that a message in a queue carries, as if a table named it
+ * @carrier: the socket with the queue
+ * @fd:      a descriptor of ours; taken
+ * @ret:     its entry; NULL if it was refused
+ */
+int must_check files_collect_in_flight(struct files_dump *ctx, const struct file_desc *carrier, int fd,
+				       FileEntry **ret);
+
 /** file_desc_free - close our duplicate and free the strings; the struct itself stays. */
 void file_desc_free(struct file_desc *desc);
 
 /* An open file description of the tree, as long as the dump lasts. */
 struct desc_node {
 	pid_t self; /* criu */
-	pid_t pid;
+	pid_t pid;  /* who has it, and its number there; in flight: criu and its duplicate */
 	int target_fd;
 	int fd;		     /* our duplicate, to compare with; -1 if there was no room for one */
 	struct inode *inode; /* or NULL */
@@ -161,6 +170,8 @@ struct files_restore_state {
 	struct unix_restore *unixes;	   /* in the arena; NULL before the first one */
 	struct looked_up looked_up;	   /* the last one */
 	struct hash slots;		   /* (table, number) -> FdinfoEntry * */
+	VEC(struct made_file *) in_flight; /* those of all_made that no table names */
+	struct hash named;		   /* file id -> a FdinfoEntry * with it */
 	struct hash first_slots;	   /* (table, file id) -> the first FdinfoEntry * with it */
 	struct hash locks;		   /* pid -> struct lock_chain * */
 };
@@ -177,7 +188,9 @@ struct made_file *files_made(const struct files_restore *ctx, uint32_t id);
 /**
  * files_slot - descriptor @number of table @files_id, or NULL
  * files_first_slot - its first descriptor of file @id, or NULL
+ * files_is_named - has any table a descriptor of file @id? If not, it is on its way in a message.
  */
+bool files_is_named(const struct files_restore *ctx, uint32_t id);
 const FdinfoEntry *files_slot(const struct files_restore *ctx, uint32_t files_id, uint32_t number);
 const FdinfoEntry *files_first_slot(const struct files_restore *ctx, uint32_t files_id, uint32_t id);
 

@@ -195,30 +195,45 @@ static bool needs_tasks(const FileEntry *entry)
 	return kind && kind->needs_tasks;
 }
 
-/* Those that need the tasks, or those that don't. */
+/* Once, if it is of those that need the tasks, or of those that don't. */
+static int make_wanted(struct files_restore *ctx, uint32_t id, bool with_tasks)
+{
+	const FileEntry *entry;
+
+	if (hash_get(&ctx->state->made, id, 0))
+		return 0;
+	entry = model_file(ctx->model, id);
+	if (!entry)
+		return fail(EINVAL, "file %" PRIu32 " is not in files.img", id);
+	return needs_tasks(entry) == with_tasks ? make_one(ctx, entry) : 0;
+}
+
+/* What messages carry (SCM_RIGHTS), whether a table names it or not. */
+static int make_in_flight(struct files_restore *ctx, const SkPacketEntry *packet, bool with_tasks)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < packet->n_scm; i++)
+		for (size_t k = 0; k < packet->scm[i]->n_rights && !ret; k++)
+			ret = make_wanted(ctx, packet->scm[i]->rights[k], with_tasks);
+	return ret;
+}
+
 static int make_all(struct files_restore *ctx, bool with_tasks)
 {
 	struct files_restore_state *state = files_restore_state(ctx);
+	int ret = 0;
 
 	for (size_t t = 0; t < ctx->model->fdtables.n; t++) {
 		const struct fdtable_image *table = &ctx->model->fdtables.data[t];
 
-		for (size_t i = 0; i < table->n_fds; i++) {
-			const FileEntry *entry;
-			int ret;
-
-			if (hash_get(&state->made, table->fds[i]->id, 0))
-				continue;
-			entry = model_file(ctx->model, table->fds[i]->id);
-			if (!entry)
-				return fail(EINVAL, "file %" PRIu32 " is not in files.img", table->fds[i]->id);
-			if (needs_tasks(entry) != with_tasks)
-				continue;
-			ret = make_one(ctx, entry);
-			if (ret)
-				return ret;
-		}
+		for (size_t i = 0; i < table->n_fds && !ret; i++)
+			ret = make_wanted(ctx, table->fds[i]->id, with_tasks);
 	}
+	for (size_t i = 0; i < ctx->model->sk_packets.n && !ret; i++)
+		ret = make_in_flight(ctx, ctx->model->sk_packets.data[i].entry, with_tasks);
+	if (ret)
+		return ret;
 	for (size_t i = 0; i < state->all_made.n; i++)
 		state->all_made.data[i]->fd = move_high(state->all_made.data[i]->fd);
 	return 0;
@@ -427,6 +442,8 @@ void files_restore_free(struct files_restore *ctx)
 	hash_free(&state->gone_pidfds);
 	hash_free(&state->ttys_settled);
 	hash_free(&state->slots);
+	VEC_FREE(&state->in_flight);
+	hash_free(&state->named);
 	hash_free(&state->first_slots);
 	hash_free(&state->locks);
 	free(take_ptr(ctx->state));

@@ -12,13 +12,15 @@
 /* One open file description of the tree, while it is being dumped. */
 struct file_desc {
 	int fd;	   /* our duplicate (pidfd_getfd); owned */
-	pid_t pid; /* a task that has it, and its number there */
+	pid_t pid; /* a task that has it, and its number there; in flight: of the socket where it can be received */
 	int target_fd;
+	bool in_flight; /* no task has it: it was found in the queue of a socket */
 	struct stat st;
 	struct proc_fdinfo info;
 	char *link;	     /* readlink text of /proc/PID/fd/N, " (deleted)" included */
 	struct inode *inode; /* interned for regular files, directories, fifos, devices, memfds */
 	FileEntry *entry;
+	const struct desc_node *node;
 };
 
 struct files_dump {
@@ -58,6 +60,11 @@ struct file_kind {
 	bool (*match)(const struct file_desc *desc);
 	/* Plan: fill entry's sub-message from outside, or refuse. The target is untouched. */
 	int (*plan)(struct files_dump *ctx, struct file_desc *desc);
+	/*
+	 * Plan, when every descriptor table is known: descriptions that only this one leads to, with
+	 * files_collect_in_flight(). Only with resolve or dump. Optional.
+	 */
+	int (*collect)(struct files_dump *ctx, struct file_desc *desc);
 	/* Plan, when every description of the tree is known: references to other ones. desc->fd is closed. Optional. */
 	int (*resolve)(struct files_dump *ctx, struct file_desc *desc);
 	/* Write: content that lives outside the entry (pipe data). Optional. */
@@ -70,7 +77,10 @@ struct file_kind {
 	 * unless ret->inherited.
 	 */
 	int (*make)(struct files_restore *ctx, const FileEntry *entry, struct made_file *ret);
-	/* What remembers the number of a descriptor; called for each table that names the description. Optional. */
+	/*
+	 * What remembers the number of a descriptor; called for each table that names the description, or, if none
+	 * does, for each table. Optional.
+	 */
 	int (*attach)(struct files_restore *ctx, const FileEntry *entry, const struct files_attach *at);
 	/* What needs every task in place (content of pipes may come here or in make). Optional. */
 	int (*settle)(struct files_restore *ctx, const FileEntry *entry, int fd);

@@ -248,6 +248,11 @@ static void resolve_dgram(struct files_dump *ctx, const struct file_desc *desc, 
 		       desc->link);
 }
 
+int unix_collect(struct files_dump *ctx, struct file_desc *desc)
+{
+	return unix_queue_collect(ctx, desc);
+}
+
 int unix_resolve(struct files_dump *ctx, struct file_desc *desc)
 {
 	const struct unix_dump *state = unix_dump_state(ctx);

@@ -6,6 +6,7 @@
 
 bool unix_match(const struct file_desc *desc);
 int must_check unix_plan(struct files_dump *ctx, struct file_desc *desc);
+int must_check unix_collect(struct files_dump *ctx, struct file_desc *desc);
 int must_check unix_resolve(struct files_dump *ctx, struct file_desc *desc);
 int must_check unix_dump(struct files_dump *ctx, struct file_desc *desc);
 

@@ -1,16 +1,93 @@
 /*
- * SO_PEEK_OFF: the only way to look behind the first message of a queue. It
+ * Looking into a queue: MSG_PEEK. It doubles descriptors that are on their way,
+ * as a receiver would get them; they stay in the message as well.
+ *
+ * SO_PEEK_OFF is the only way to look behind the first message of a queue. It
  * belongs to the open file description, so a task that peeks would
  * notice if it stayed set. A child of ours knows the one descriptor for which it is
  * set at the moment; when we are killed, the child puts it back.
  */
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "files/unix-sk.h"
+
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 4
+#endif
+
+/* --- one look -------------------------------------------------------------------- */
+
+void peeked_free(struct peeked *peeked)
+{
+	for (size_t i = 0; i < peeked->n_rights; i++)
+		close_fdp(&peeked->rights[i]);
+	peeked->n_rights = 0;
+}
+
+static void take_rights(struct cmsghdr *cmsg, struct peeked *ret)
+{
+	const size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+	for (size_t i = 0; i < n && ret->n_rights < UNIX_RIGHTS_MAX; i++)
+		memcpy(&ret->rights[ret->n_rights++], CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
+}
+
+/* The number of the sender comes with its pidfd, where the receiver has asked for that. */
+static void close_pidfd(struct cmsghdr *cmsg)
+{
+	int fd = -1;
+
+	if (cmsg->cmsg_len >= CMSG_LEN(sizeof(fd)))
+		memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
+	close_fdp(&fd);
+}
+
+static void read_control(struct msghdr *msg, struct peeked *ret)
+{
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		if (cmsg->cmsg_level != SOL_SOCKET)
+			continue;
+		if (cmsg->cmsg_type == SCM_CREDENTIALS && cmsg->cmsg_len >= CMSG_LEN(sizeof(ret->creds))) {
+			ret->has_creds = true;
+			memcpy(&ret->creds, CMSG_DATA(cmsg), sizeof(ret->creds));
+		}
+		if (cmsg->cmsg_type == SCM_RIGHTS)
+			take_rights(cmsg, ret);
+		if (cmsg->cmsg_type == SCM_PIDFD)
+			close_pidfd(cmsg);
+	}
+}
+
+int peek(int fd, void *buf, size_t bytes, int flags, struct peeked *ret)
+{
+	union unix_control control;
+	struct iovec iov = { .iov_base = buf, .iov_len = bytes };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+
+	ret->has_creds = false;
+	ret->n_rights = 0;
+	ret->bytes = recvmsg(fd, &msg, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC | flags);
+	if (ret->bytes < 0)
+		return errno == EAGAIN ? 1 : fail_errno("cannot look into the queue of a socket");
+	read_control(&msg, ret);
+	if (!(msg.msg_flags & MSG_CTRUNC))
+		return 0;
+	peeked_free(ret);
+	return fail(EMFILE,
+		    "not all descriptors of a queued message could be duplicated; raise criu's limit (ulimit -n)");
+}
+
+/* --- looking behind the first message ----------------------------------------------- */
 
 /* Shared with the child. */
 struct peek_page {
@@ -85,6 +162,11 @@ int peek_begin(struct peek_guard **guard, int fd, int value)
 	(*guard)->page->value = value;
 	atomic_store(&(*guard)->page->fd, fd);
 	return set_offset(fd, 0);
+}
+
+int peek_at(int fd, int offset)
+{
+	return set_offset(fd, offset);
 }
 
 int peek_end(struct peek_guard *guard, int fd, int value)

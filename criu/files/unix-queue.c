@@ -1,10 +1,14 @@
 /*
- * What is queued at a unix socket: read without taking it out, and sent again.
+ * What is queued at a unix socket, read without taking it out; unix-queue-restore.c sends it again.
  *
  * MSG_PEEK shows the first message; with SO_PEEK_OFF, the ones behind it
  * (unix-peek.c). Of a stream one look usually shows all, and the option is left alone. A
  * read of a stream ends where the sender changes, if the receiver asked for
  * credentials; each such stretch is kept as a message of its own.
+ *
+ * Descriptors on their way (SCM_RIGHTS) come with a look as they would with a read.
+ * They are collected like those of a table, in the plan: whose queue has any is read then, the others
+ * when the plan was accepted. What fdinfo counts (scm_fds) must have been seen.
  *
  * The kernel hides an empty record, unless it is the first, from whoever peeks a second
  * time: of several dumps of one job (--leave-running) only the first sees it.
@@ -18,27 +22,25 @@
 #include "files/sock-opts.h"
 #include "files/unix-sk.h"
 
-/* Most descriptors one message can carry: SCM_MAX_FD of the kernel. */
-#define RIGHTS_MAX 253
-
-union control {
-	char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(RIGHTS_MAX * sizeof(int)) + CMSG_SPACE(256)];
-	struct cmsghdr align;
-};
-
 /* --- plan ------------------------------------------------------------------- */
+
+static uint64_t count_rights(const struct file_desc *desc)
+{
+	uint64_t n;
+
+	return fdinfo_number(desc->info.text, "scm_fds", 10, &n) ? n : 0;
+}
 
 void unix_queue_refuse(struct files_dump *ctx, const struct file_desc *desc)
 {
 	struct pollfd socket = { .fd = desc->fd, .events = POLLIN | POLLPRI };
 	const bool stream = sock_option(desc->fd, SO_TYPE) == SOCK_STREAM;
-	uint64_t n_rights;
 
-	if (fdinfo_number(desc->info.text, "scm_fds", 10, &n_rights) && n_rights)
+	if (desc->entry->usk->state == UNIX_LISTEN && count_rights(desc))
 		refuse(ctx->refusals,
-		       "%s: %" PRIu64 " descriptors on their way (SCM_RIGHTS) are queued at it: not supported by this "
-		       "version; have them received before the dump",
-		       desc->link, n_rights);
+		       "%s: %" PRIu64 " descriptors (SCM_RIGHTS) were sent on connections that are not accepted yet: "
+		       "they can't be seen; have the connections accepted before the dump",
+		       desc->link, count_rights(desc));
 	if (poll(&socket, 1, 0) < 0)
 		return;
 	if (socket.revents & POLLPRI)
@@ -55,68 +57,47 @@ void unix_queue_refuse(struct files_dump *ctx, const struct file_desc *desc)
 
 /* --- dump ------------------------------------------------------------------ */
 
-struct peeked {
-	ssize_t bytes;
-	bool has_creds;
-	struct ucred creds;
-};
-
-static void close_rights(struct cmsghdr *cmsg)
-{
-	const size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	int fd;
-
-	for (size_t i = 0; i < n; i++) {
-		memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(fd), sizeof(fd));
-		close(fd);
-	}
-}
-
-static int read_control(struct msghdr *msg, struct peeked *ret)
-{
-	bool rights = false;
-
-	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
-		if (cmsg->cmsg_level != SOL_SOCKET)
-			continue;
-		if (cmsg->cmsg_type == SCM_CREDENTIALS && cmsg->cmsg_len >= CMSG_LEN(sizeof(ret->creds))) {
-			ret->has_creds = true;
-			memcpy(&ret->creds, CMSG_DATA(cmsg), sizeof(ret->creds));
-		}
-		if (cmsg->cmsg_type == SCM_RIGHTS) {
-			rights = true;
-			close_rights(cmsg);
-		}
-	}
-	return rights ? fail(ENOTSUP, "descriptors are on their way in a message: not supported by this version") : 0;
-}
-
-/* Return: 0; 1: there is nothing more; logged -errno. */
-static int peek(int fd, void *buf, size_t bytes, int flags, struct peeked *ret)
-{
-	union control control;
-	struct iovec iov = { .iov_base = buf, .iov_len = bytes };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
-
-	ret->has_creds = false;
-	ret->bytes = recvmsg(fd, &msg, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC | flags);
-	if (ret->bytes < 0)
-		return errno == EAGAIN ? 1 : fail_errno("cannot look into the queue of a socket");
-	return read_control(&msg, ret);
-}
-
 struct reading {
 	struct files_dump *ctx;
 	const struct file_desc *desc;
 	uint32_t queued_bytes; /* SIOCINQ: of a stream, all of it */
+	uint64_t n_rights;     /* seen so far */
 };
 
-static void add_packet(const struct reading *reading, const void *bytes, const struct peeked *peeked)
+static int collect_rights(struct reading *reading, struct peeked *peeked, uint32_t *ids)
+{
+	for (size_t i = 0; i < peeked->n_rights; i++) {
+		FileEntry *entry = NULL;
+		LOG_SCOPE("descriptor on its way", i);
+		int err = files_collect_in_flight(reading->ctx, reading->desc, take_fd(&peeked->rights[i]), &entry);
+
+		if (err)
+			return err;
+		/* What has no entry was refused for itself. */
+		ids[i] = entry ? entry->id : 0;
+	}
+	reading->n_rights += peeked->n_rights;
+	return 0;
+}
+
+static int add_rights(struct reading *reading, struct peeked *peeked, SkPacketEntry *packet)
+{
+	struct model *model = reading->ctx->model;
+	ScmEntry *scm;
+
+	if (!peeked->n_rights)
+		return 0;
+	scm = model_new(model, ScmEntry, scm_entry__init);
+	scm->type = SCM_RIGHTS;
+	scm->n_rights = peeked->n_rights;
+	scm->rights = arena_array(model->arena, uint32_t, peeked->n_rights);
+	packet->n_scm = 1;
+	packet->scm = arena_array(model->arena, ScmEntry *, 1);
+	packet->scm[0] = scm;
+	return collect_rights(reading, peeked, scm->rights);
+}
+
+static int add_packet(struct reading *reading, const void *bytes, struct peeked *peeked)
 {
 	struct model *model = reading->ctx->model;
 	struct sk_packet_image *packet = VEC_ADD(&model->sk_packets);
@@ -125,21 +106,63 @@ static void add_packet(const struct reading *reading, const void *bytes, const s
 	packet->entry->id_for = reading->desc->entry->id;
 	packet->entry->length = peeked->bytes;
 	packet->bytes = arena_memdup(model->arena, bytes, peeked->bytes);
-	if (!peeked->has_creds)
-		return;
-	packet->entry->creds = model_new(model, UnixCredsEntry, unix_creds_entry__init);
-	packet->entry->creds->pid = peeked->creds.pid;
-	packet->entry->creds->uid = peeked->creds.uid;
-	packet->entry->creds->gid = peeked->creds.gid;
+	if (peeked->has_creds) {
+		packet->entry->creds = model_new(model, UnixCredsEntry, unix_creds_entry__init);
+		packet->entry->creds->pid = peeked->creds.pid;
+		packet->entry->creds->uid = peeked->creds.uid;
+		packet->entry->creds->gid = peeked->creds.gid;
+	}
+	/* The model may grow meanwhile. */
+	return add_rights(reading, peeked, packet->entry);
+}
+
+/*
+ * A look at a stream ends behind a message with descriptors, but does not tell where that begins; whoever receives without
+ * room for descriptors would lose them there. The kernel copies message by message: the last one does not fit if
+ * its last byte has no place, and what is copied ends before it.
+ */
+static int find_rights(const struct reading *reading, uint32_t done, char *buf, size_t bytes, size_t *ret_before)
+{
+	const int fd = reading->desc->fd;
+	struct iovec iov[] = { { .iov_base = buf, .iov_len = bytes - 1 }, { .iov_base = NULL, .iov_len = 1 } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = ARRAY_SIZE(iov) };
+	ssize_t before;
+	int err = peek_at(fd, done);
+
+	if (err)
+		return err;
+	before = recvmsg(fd, &msg, MSG_PEEK | MSG_DONTWAIT);
+	if (before < 0 && errno != EFAULT)
+		return fail_errno("cannot look into the queue of a socket");
+	if (before >= (ssize_t)bytes)
+		return fail(EIO, "cannot tell where a queued message with descriptors begins");
+	*ret_before = before < 0 ? 0 : before;
+	return peek_at(fd, done + bytes);
+}
+
+static int add_stretch(struct reading *reading, char *bytes, uint32_t done, struct peeked *peeked)
+{
+	struct peeked plain = { .has_creds = peeked->has_creds, .creds = peeked->creds };
+	size_t before = 0;
+	int err = peeked->n_rights ? find_rights(reading, done, bytes, peeked->bytes, &before) : 0;
+
+	if (err)
+		return err;
+	plain.bytes = before;
+	if (before)
+		err = add_packet(reading, bytes, &plain);
+	peeked->bytes -= before;
+	return err ? err : add_packet(reading, bytes + before, peeked);
 }
 
 /* Never asks for more than there is: that would take the error of a closed end. */
-static int read_stretches(const struct reading *reading, char *buf)
+static int read_stretches(struct reading *reading, char *buf)
 {
 	uint32_t done = 0;
 
 	while (done < reading->queued_bytes) {
 		struct peeked peeked;
+		ssize_t bytes;
 		int err = peek(reading->desc->fd, buf, reading->queued_bytes - done, 0, &peeked);
 
 		if (err < 0)
@@ -147,54 +170,63 @@ static int read_stretches(const struct reading *reading, char *buf)
 		if (err || !peeked.bytes)
 			return fail(EIO, "only %" PRIu32 " of %" PRIu32 " queued bytes can be seen", done,
 				    reading->queued_bytes);
-		add_packet(reading, buf, &peeked);
-		done += peeked.bytes;
+		bytes = peeked.bytes;
+		err = add_stretch(reading, buf, done, &peeked);
+		peeked_free(&peeked);
+		if (err)
+			return err;
+		done += bytes;
 	}
 	return 0;
 }
 
 /* An empty one that was seen is not seen again: look at the length first. */
-static int read_record(const struct reading *reading, struct peeked *ret)
+static int read_record(struct reading *reading, ssize_t *ret_bytes)
 {
-	struct peeked length;
+	struct peeked peeked;
 	auto_free void *buf = NULL;
-	int err = peek(reading->desc->fd, NULL, 0, MSG_TRUNC, &length);
+	ssize_t length;
+	int err = peek(reading->desc->fd, NULL, 0, MSG_TRUNC, &peeked);
 
-	*ret = length;
-	if (err || !length.bytes)
+	if (err)
 		return err;
-	buf = xalloc(length.bytes);
-	err = peek(reading->desc->fd, buf, length.bytes, 0, ret);
-	if (!err && ret->bytes != length.bytes)
-		err = fail(EIO, "a record of %zd bytes shows %zd", length.bytes, ret->bytes);
-	if (!err)
-		add_packet(reading, buf, ret);
+	length = peeked.bytes;
+	if (length) {
+		peeked_free(&peeked);
+		buf = xalloc(length);
+		err = peek(reading->desc->fd, buf, length, 0, &peeked);
+		if (err)
+			return err < 0 ? err : -EIO;
+	}
+	if (peeked.bytes != length)
+		err = fail(EIO, "a record of %zd bytes shows %zd", length, peeked.bytes);
+	*ret_bytes = length;
+	err = err ?: add_packet(reading, buf ?: "", &peeked);
+	peeked_free(&peeked);
 	return err;
 }
 
 /* At the end of a shut down SOCK_SEQPACKET socket there are empty records without end. */
-static int read_records(const struct reading *reading)
+static int read_records(struct reading *reading)
 {
 	const UnixSkEntry *entry = reading->desc->entry->usk;
 	const bool endless = entry->type == SOCK_SEQPACKET && (entry->shutdown & UNIX_SHUT_RD);
 	uint64_t done = 0;
 
 	for (;;) {
-		struct peeked peeked;
+		ssize_t bytes;
 		int err;
 
-		if (endless && done >= reading->queued_bytes)
+		if (endless && done >= reading->queued_bytes && reading->n_rights >= count_rights(reading->desc))
 			return 0;
-		err = read_record(reading, &peeked);
+		err = read_record(reading, &bytes);
 		if (err)
 			return err < 0 ? err : 0;
-		if (!peeked.bytes)
-			add_packet(reading, "", &peeked);
-		done += peeked.bytes;
+		done += bytes;
 	}
 }
 
-static int read_queue(const struct reading *reading)
+static int read_queue(struct reading *reading)
 {
 	struct unix_dump *state = unix_dump_state(reading->ctx);
 	const bool stream = reading->desc->entry->usk->type == SOCK_STREAM;
@@ -204,13 +236,16 @@ static int read_queue(const struct reading *reading)
 	int err, end_err;
 
 	if (stream && offset < 0) {
+		bool all;
+
 		err = peek(fd, buf, reading->queued_bytes, 0, &peeked);
-		if (!err && peeked.bytes == (ssize_t)reading->queued_bytes) {
-			add_packet(reading, buf, &peeked);
-			return 0;
-		}
 		if (err < 0)
 			return err;
+		all = !err && peeked.bytes == (ssize_t)reading->queued_bytes && !peeked.n_rights;
+		if (all)
+			return add_packet(reading, buf, &peeked);
+		if (!err)
+			peeked_free(&peeked);
 	}
 	err = peek_begin(&state->guard, fd, offset);
 	if (!err)
@@ -226,116 +261,80 @@ static bool is_readable(int fd)
 	return poll(&socket, 1, 0) == 1 && (socket.revents & POLLIN);
 }
 
-int unix_queue_dump(struct files_dump *ctx, const struct file_desc *desc)
+static int start_reading(struct files_dump *ctx, const struct file_desc *desc, struct reading *ret)
 {
-	struct reading reading = { .ctx = ctx, .desc = desc };
 	int queued;
 
 	if (ioctl(desc->fd, SIOCINQ, &queued))
 		return fail_errno("%s: cannot tell how much is queued: SIOCINQ", desc->link);
-	reading.queued_bytes = queued;
+	*ret = (struct reading){ .ctx = ctx, .desc = desc, .queued_bytes = queued };
+	return 0;
+}
+
+/* The first message, or of a stream all up to the first with descriptors: the task does not notice. */
+static int glance(struct reading *reading)
+{
+	auto_free char *buf = xalloc(reading->queued_bytes + 1);
+	auto_free uint32_t *ids = xalloc(UNIX_RIGHTS_MAX * sizeof(*ids));
+	struct peeked peeked;
+	int err;
+
+	if (sock_option(reading->desc->fd, SO_PEEK_OFF) >= 0)
+		return 0;
+	err = peek(reading->desc->fd, buf, reading->queued_bytes, 0, &peeked);
+	if (err)
+		return err < 0 ? err : 0;
+	err = collect_rights(reading, &peeked, ids);
+	peeked_free(&peeked);
+	return err;
+}
+
+/* Empty messages hide from those who peek a second time. */
+static void check_seen(const struct reading *reading)
+{
+	const uint64_t n_rights = count_rights(reading->desc);
+
+	if (reading->n_rights == n_rights)
+		return;
+	if (reading->ctx->inodes->passive)
+		pr_warn("%s: of %" PRIu64 " descriptors on their way (SCM_RIGHTS) only %" PRIu64 " can be seen while "
+			"the tree runs",
+			reading->desc->link, n_rights, reading->n_rights);
+	else
+		refuse(reading->ctx->refusals,
+		       "%s: of %" PRIu64 " descriptors on their way (SCM_RIGHTS) only %" PRIu64
+		       " can be seen: have them received before the dump",
+		       reading->desc->link, n_rights, reading->n_rights);
+}
+
+int unix_queue_collect(struct files_dump *ctx, const struct file_desc *desc)
+{
+	struct unix_seen *seen = hash_get(&unix_dump_state(ctx)->tree, desc->st.st_ino, 0);
+	struct reading reading;
+	int err;
+
+	if (desc->entry->usk->state == UNIX_LISTEN || !count_rights(desc))
+		return 0;
+	err = start_reading(ctx, desc, &reading);
+	if (!err)
+		err = ctx->inodes->passive ? glance(&reading) : read_queue(&reading);
+	if (err)
+		return err;
+	seen->queue_read = true;
+	check_seen(&reading);
+	return 0;
+}
+
+int unix_queue_dump(struct files_dump *ctx, const struct file_desc *desc)
+{
+	const struct unix_seen *seen = hash_get(&unix_dump_state(ctx)->tree, desc->st.st_ino, 0);
+	struct reading reading;
+	int err = start_reading(ctx, desc, &reading);
+
+	if (err || seen->queue_read)
+		return err;
 	/* Of the other types nothing but empty records may be queued. */
-	if (!queued && (desc->entry->usk->type == SOCK_STREAM || !is_readable(desc->fd)))
+	if (!reading.queued_bytes && (desc->entry->usk->type == SOCK_STREAM || !is_readable(desc->fd)))
 		return 0;
 	return read_queue(&reading);
-}
-
-/* --- restore ---------------------------------------------------------------- */
-
-int unix_queues_validate(const struct model *model)
-{
-	for (size_t i = 0; i < model->sk_packets.n; i++) {
-		const SkPacketEntry *packet = model->sk_packets.data[i].entry;
-		const FileEntry *file = model_file(model, packet->id_for);
-
-		if (packet->n_scm)
-			return fail(ENOTSUP,
-				    "unix socket %" PRIu32 ": descriptors on their way in a message: not supported",
-				    packet->id_for);
-		if (file && file->usk && file->usk->state == UNIX_LISTEN)
-			return fail(EINVAL, "unix socket %" PRIu32 ": a message at a listening socket", packet->id_for);
-	}
-	return 0;
-}
-
-static ssize_t send_as(int fd, const void *bytes, size_t n, const struct ucred *creds)
-{
-	union control control = { 0 };
-	struct iovec iov = { .iov_base = (void *)bytes, .iov_len = n };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (creds) {
-		struct cmsghdr *cmsg;
-
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = CMSG_SPACE(sizeof(*creds));
-		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_CREDENTIALS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(*creds));
-		memcpy(CMSG_DATA(cmsg), creds, sizeof(*creds));
-	}
-	return sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-static ssize_t send_packet(int fd, const void *bytes, size_t n, const UnixCredsEntry *from)
-{
-	struct ucred creds;
-	ssize_t sent;
-
-	if (!from)
-		return send_as(fd, bytes, n, NULL);
-	creds = (struct ucred){ .pid = from->pid, .uid = from->uid, .gid = from->gid };
-	sent = creds.pid ? send_as(fd, bytes, n, &creds) : -1;
-	if (sent >= 0 || (creds.pid && errno != ESRCH))
-		return sent;
-	pr_warn("the sender of a queued message, process %u, is gone: its credentials show criu's number", from->pid);
-	creds.pid = getpid();
-	return send_as(fd, bytes, n, &creds);
-}
-
-static int fill(const struct sk_packet_image *packet, int fd, bool stream)
-{
-	const SkPacketEntry *entry = packet->entry;
-	size_t done = 0;
-
-	do {
-		ssize_t n = send_packet(fd, (const char *)packet->bytes + done, entry->length - done, entry->creds);
-
-		if (n < 0)
-			return fail_errno("cannot queue %zu bytes again", entry->length - done);
-		done += n;
-	} while (stream && done < entry->length);
-	return 0;
-}
-
-/* Whoever sends needs room for all of it; its own limits come last (sock_opts_restore()). */
-static int make_room(int fd)
-{
-	const int bytes = INT_MAX / 2;
-
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)))
-		return fail_errno("SO_SNDBUFFORCE");
-	return 0;
-}
-
-int unix_fill_queues(struct files_restore *ctx)
-{
-	const struct unix_restore *state = ctx->state->unixes;
-
-	for (size_t i = 0; i < ctx->model->sk_packets.n; i++) {
-		const struct sk_packet_image *packet = &ctx->model->sk_packets.data[i];
-		const struct unix_node *node = hash_get(&state->by_id, packet->entry->id_for, 0);
-		LOG_SCOPE("file", packet->entry->id_for);
-		int fd = !node ? -1 : node->peer ? node->peer->fd : node->spare_fd;
-		int err;
-
-		if (fd < 0)
-			return fail(EINVAL, "messages are queued at a socket that nobody can send to");
-		err = make_room(fd);
-		err = err ?: fill(packet, fd, node->entry->type == SOCK_STREAM);
-		if (err)
-			return err;
-	}
-	return 0;
 }

@@ -26,7 +26,8 @@ enum unix_shutdown {
 /* A unix socket of the tree. */
 struct unix_seen {
 	FileEntry *entry;
-	pid_t pid; /* a task that has it */
+	pid_t pid;	 /* a task that has it, or can receive it */
+	bool queue_read; /* its messages are in the model */
 };
 
 /* What is known of the unix sockets while a dump lasts. */
@@ -43,11 +44,44 @@ struct unix_dump *unix_dump_state(struct files_dump *ctx);
 /** unix_queue_refuse - plan: refuse what is queued at @desc and can't be read without taking it out. */
 void unix_queue_refuse(struct files_dump *ctx, const struct file_desc *desc);
 
+/**
+ * unix_queue_collect - plan: if descriptors are queued at @desc, read the queue and collect them
+ * Of a tree that runs only what can be seen without changing the socket: those of the first message that has any.
+ */
+int must_check unix_queue_collect(struct files_dump *ctx, const struct file_desc *desc);
+
 /** unix_queue_dump - what is queued at @desc, into the model; the queue is left as it is. */
 int must_check unix_queue_dump(struct files_dump *ctx, const struct file_desc *desc);
 
 /** unix_name_plan - what becomes of the path @desc is bound to. */
 int must_check unix_name_plan(struct files_dump *ctx, const struct file_desc *desc);
+
+/* --- looking (unix-peek.c) ------------------------------------------------------- */
+
+/* Most descriptors one message can carry: SCM_MAX_FD of the kernel. */
+#define UNIX_RIGHTS_MAX 253
+
+union unix_control {
+	char bytes[CMSG_SPACE(3 * sizeof(int)) + CMSG_SPACE(UNIX_RIGHTS_MAX * sizeof(int)) + CMSG_SPACE(256 + 64)];
+	struct cmsghdr align;
+};
+
+/* What one look shows. */
+struct peeked {
+	ssize_t bytes;
+	bool has_creds;
+	struct ucred creds;
+	size_t n_rights;
+	int rights[UNIX_RIGHTS_MAX]; /* owned */
+};
+
+/**
+ * peek - look at what @fd would receive next
+ * @flags: MSG_TRUNC to learn the length of a record
+ * Return: 0; 1: there is nothing more; logged -errno. To be freed only with 0.
+ */
+int must_check peek(int fd, void *buf, size_t bytes, int flags, struct peeked *ret);
+void peeked_free(struct peeked *peeked);
 
 /* --- SO_PEEK_OFF (unix-peek.c) --------------------------------------------------- */
 
@@ -59,6 +93,8 @@ struct peek_guard;
  * @value: what the option is now
  */
 int must_check peek_begin(struct peek_guard **guard, int fd, int value);
+/** peek_at - between the two: the next MSG_PEEK shows what is @offset bytes from the start. */
+int must_check peek_at(int fd, int offset);
 /** peek_end - the option is @value again. */
 int must_check peek_end(struct peek_guard *guard, int fd, int value);
 void peek_guard_stop(struct peek_guard *guard);

@@ -247,6 +247,7 @@ const struct file_kind unix_kind = {
 	.name = "unix socket",
 	.match = unix_match,
 	.plan = unix_plan,
+	.collect = unix_collect,
 	.resolve = unix_resolve,
 	.dump = unix_dump,
 	.validate = unix_validate,

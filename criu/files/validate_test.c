@@ -3,6 +3,7 @@
 #include <sys/inotify.h>
 
 #include "files/files-internal.h"
+#include "files/unix-sk.h"
 #include "image/image-check.h"
 #include "util/test.h"
 
@@ -102,6 +103,48 @@ static void test_validate_pidfd(void)
 	model_free(&model);
 }
 
+static void test_validate_rights(void)
+{
+	SkPacketEntry packet = SK_PACKET_ENTRY__INIT;
+	ScmEntry scm = SCM_ENTRY__INIT, *scms[] = { &scm, &scm };
+	uint32_t rights[UNIX_RIGHTS_MAX + 1] = { 0 };
+	struct model model;
+	FileEntry *file;
+
+	model_init(&model);
+	file = model_add_file(&model, FD_TYPES__UNIXSK);
+	file->usk = model_new(&model, UnixSkEntry, unix_sk_entry__init);
+	file->usk->type = SOCK_DGRAM;
+	file->usk->state = UNIX_ESTABLISHED;
+	VEC_ADD(&model.sk_packets)->entry = &packet;
+	packet.id_for = file->id;
+	scm.type = SCM_RIGHTS;
+	scm.rights = rights;
+	scm.n_rights = UNIX_RIGHTS_MAX;
+	packet.scm = scms;
+	packet.n_scm = 1;
+	CHECK_EQ(unix_queues_validate(&model), 0);
+	scm.n_rights++;
+	CHECK_EQ(unix_queues_validate(&model), -EINVAL);
+	scm.n_rights = 0;
+	CHECK_EQ(unix_queues_validate(&model), -EINVAL);
+	scm.n_rights = 1;
+	packet.n_scm = 2;
+	CHECK_EQ(unix_queues_validate(&model), -EINVAL);
+	packet.n_scm = 1;
+	scm.type = SCM_CREDENTIALS;
+	CHECK_EQ(unix_queues_validate(&model), -EINVAL);
+	scm.type = SCM_RIGHTS;
+	/* The kernel takes none without a byte of the stream. */
+	file->usk->type = SOCK_STREAM;
+	CHECK_EQ(unix_queues_validate(&model), -EINVAL);
+	packet.length = 1;
+	CHECK_EQ(unix_queues_validate(&model), 0);
+	file->usk->state = UNIX_LISTEN;
+	CHECK_EQ(unix_queues_validate(&model), -EINVAL);
+	model_free(&model);
+}
+
 /* References and handles are checked when the image is read. */
 static void test_check_inotify(void)
 {
@@ -143,6 +186,7 @@ int main(void)
 {
 	test_check_inotify();
 	test_validate_pidfd();
+	test_validate_rights();
 	test_validate_inotify();
 	test_validate_signalfd();
 	test_validate_timerfd();

@@ -28,7 +28,8 @@ static const char *kind_name(const struct inode *inode)
 static char *holder_text(const struct inode_holder *holder)
 {
 	if (holder->fd >= 0)
-		return xasprintf("task %d fd %d", holder->pid, holder->fd);
+		return xasprintf("task %d %sfd %d", holder->pid, holder->in_flight ? "in the queue of " : "",
+				 holder->fd);
 	return xasprintf("task %d at %llx-%llx", holder->pid, (unsigned long long)holder->start,
 			 (unsigned long long)holder->end);
 }

@@ -29,6 +29,7 @@ struct inode_holder {
 	int fd;		     /* -1 for a mapping */
 	char access[5];	     /* "rw-s" as in /proc/PID/maps; "r", "w", "rw" for a descriptor */
 	bool write;
+	bool in_flight; /* in a message that waits in the queue of socket fd */
 };
 
 struct outside_holder;

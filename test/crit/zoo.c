@@ -161,10 +161,20 @@ static void make_sockets(void)
 {
 	const struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = "socket" };
 	const struct sockaddr_nl uevents = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr cmsg;
+	} control = { .cmsg = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	struct iovec iov = { "with one", 8 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 	int pair[2], on = 1;
 
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
 	CHECK(write(pair[0], "in the stream", 13));
+	memcpy(CMSG_DATA(&control.cmsg), &pair[1], sizeof(int));
+	CHECK(sendmsg(pair[0], &msg, 0));
 	CHECK(shutdown(pair[0], SHUT_WR));
 	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair));
 	CHECK(setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)));
