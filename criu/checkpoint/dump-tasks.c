@@ -1,5 +1,6 @@
 #include "checkpoint/dump-ctx.h"
 #include "mem/mm-lock.h"
+#include "mem/numa.h"
 #include "remote/call.h"
 #include "remote/leftover.h"
 #include "task/task.h"
@@ -73,6 +74,17 @@ static int dump_threads(const struct group *group)
 	return err;
 }
 
+static int dump_policies(const struct group *group)
+{
+	struct numa_task tasks[PROCESSES_AT_A_TIME];
+	size_t n = 0;
+
+	for (size_t i = group->first; i < group->end; i++)
+		if (is_alive(group, i))
+			tasks[n++] = (struct numa_task){ group->dump->processes[i], &group->dump->vmas[i] };
+	return numa_dump_vmas(tasks, n, group->dump->model.arena);
+}
+
 static int dump_zombies(const struct group *group)
 {
 	struct dump *dump = group->dump;
@@ -95,6 +107,8 @@ int dump_tasks(struct dump *dump)
 		if (err)
 			break;
 		err = open_processes(&group);
+		if (!err)
+			err = dump_policies(&group);
 		if (!err)
 			err = dump_threads(&group);
 		close_err = close_processes(&group);

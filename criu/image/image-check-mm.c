@@ -3,6 +3,7 @@
 
 #include "arch.h"
 #include "image/image-check.h"
+#include "image/mempolicy.h"
 #include "image/vma-status.h"
 #include "util/log.h"
 
@@ -80,6 +81,8 @@ static int check_vma(const struct model *model, const VmaEntry *vma)
 		return fail(EINVAL, "flags %#x and status %#x disagree about sharing", vma->flags, vma->status);
 	if (vma->pgoff > INT64_MAX - bytes)
 		return fail(EINVAL, "offset %#llx is too large", (unsigned long long)vma->pgoff);
+	if (vma->policy && mempolicy_check(vma->policy, "mapping"))
+		return -EINVAL;
 	if (vma->status & VMA_AREA_SYSVIPC)
 		return check_segment(model, vma);
 	return file || vma->status & VMA_AREA_MEMFD ? check_file(model, vma) : 0;

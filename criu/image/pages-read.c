@@ -2,6 +2,7 @@
 
 #include "image/image-file.h"
 #include "image/image-table.h"
+#include "image/mempolicy.h"
 #include "image/pagemap-flags.h"
 #include "image/pages.h"
 #include "util/log.h"
@@ -94,7 +95,7 @@ static int open_pages(const struct image_dir *dir, uint32_t pages_id, struct pag
 
 /* Open a pagemap and read its head; -ENOENT silently. */
 static int open_map(const struct image_dir *dir, enum image_kind kind, uint64_t id, struct arena *arena,
-		    struct image_reader **ret, uint32_t *ret_pages_id)
+		    struct image_reader **ret, const PagemapHead **ret_head)
 {
 	char name[IMAGE_NAME_BYTES];
 	void *head;
@@ -105,12 +106,30 @@ static int open_map(const struct image_dir *dir, enum image_kind kind, uint64_t 
 		return err;
 	err = image_read_entry(*ret, &pagemap_head__descriptor, arena, &head);
 	if (err > 0) {
-		*ret_pages_id = ((const PagemapHead *)head)->pages_id;
+		*ret_head = head;
 		return 0;
 	}
 	image_close(*ret);
 	image_file_name(kind, id, name);
 	return err ?: fail(EINVAL, "%s/%s: no head", dir->path, name);
+}
+
+static int check_policies(const PagemapHead *head, const char *name)
+{
+	uint64_t end = 0;
+
+	for (size_t i = 0; i < head->n_policies; i++) {
+		const MempolicyRangeEntry *range = head->policies[i];
+
+		if (range->start < end || range->end <= range->start || range->end > VADDR_MAX ||
+		    range->start % PAGE_BYTES || range->end % PAGE_BYTES)
+			return fail(EINVAL, "%s: memory policy %zu of %#llx-%#llx", name, i,
+				    (unsigned long long)range->start, (unsigned long long)range->end);
+		if (mempolicy_check(range->policy, name))
+			return -EINVAL;
+		end = range->end;
+	}
+	return 0;
 }
 
 int pagemap_read(const struct image_dir *dir, enum image_kind kind, uint64_t id, struct arena *arena,
@@ -119,10 +138,10 @@ int pagemap_read(const struct image_dir *dir, enum image_kind kind, uint64_t id,
 	struct pagemap map = { .pages_fd = -1 };
 	char name[IMAGE_NAME_BYTES];
 	struct image_reader *reader;
-	uint32_t pages_id;
+	const PagemapHead *head;
 	int err;
 
-	err = open_map(dir, kind, id, arena, &reader, &pages_id);
+	err = open_map(dir, kind, id, arena, &reader, &head);
 	if (err == -ENOENT) {
 		*ret = map;
 		return 0;
@@ -130,9 +149,12 @@ int pagemap_read(const struct image_dir *dir, enum image_kind kind, uint64_t id,
 	if (err)
 		return err;
 	image_file_name(kind, id, name);
-	err = read_ranges(reader, name, arena, &map);
+	map.policies = head->policies;
+	map.n_policies = head->n_policies;
+	err = check_policies(head, name);
+	err = err ?: read_ranges(reader, name, arena, &map);
 	image_close(reader);
-	err = err ?: open_pages(dir, pages_id, &map);
+	err = err ?: open_pages(dir, head->pages_id, &map);
 	if (err) {
 		pagemap_close(&map);
 		return err;
@@ -144,11 +166,14 @@ int pagemap_read(const struct image_dir *dir, enum image_kind kind, uint64_t id,
 int pagemap_pages_id(const struct image_dir *dir, enum image_kind kind, uint64_t id, struct arena *arena, uint32_t *ret)
 {
 	struct image_reader *reader;
-	int err = open_map(dir, kind, id, arena, &reader, ret);
+	const PagemapHead *head;
+	int err = open_map(dir, kind, id, arena, &reader, &head);
 
-	if (!err)
-		image_close(reader);
-	return err;
+	if (err)
+		return err;
+	*ret = head->pages_id;
+	image_close(reader);
+	return 0;
 }
 
 void pagemap_close(struct pagemap *map)

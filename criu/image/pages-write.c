@@ -15,6 +15,8 @@ struct page_writer {
 	uint64_t id;
 	uint32_t pages_id;
 	uint64_t nr_pages;
+	MempolicyRangeEntry **policies; /* borrowed */
+	size_t n_policies;
 	VEC(struct run) runs;
 };
 
@@ -90,6 +92,8 @@ static int write_pagemap(const struct page_writer *writer)
 	if (err)
 		return err;
 	head.pages_id = writer->pages_id;
+	head.policies = writer->policies;
+	head.n_policies = writer->n_policies;
 	err = image_write_entry(image, &head.base);
 	for (size_t i = 0; i < writer->runs.n && !err; i++)
 		err = write_run(image, &writer->runs.data[i]);
@@ -98,6 +102,12 @@ static int write_pagemap(const struct page_writer *writer)
 		return err;
 	}
 	return image_finish(image);
+}
+
+void page_writer_set_policies(struct page_writer *writer, MempolicyRangeEntry **policies, size_t n)
+{
+	writer->policies = policies;
+	writer->n_policies = n;
 }
 
 int page_writer_close(struct page_writer *writer, uint64_t *ret_pages)

@@ -32,6 +32,8 @@ int must_check page_writer_room(struct page_writer *writer, void **ret_buf, size
  * pages at @vaddr; ascending @vaddr only; adjacent runs are merged into one entry.
  */
 int must_check page_writer_add(struct page_writer *writer, uint64_t vaddr, uint64_t nr_pages);
+/** page_writer_set_policies - memory policies of the object, ascending; borrowed until it is closed. */
+void page_writer_set_policies(struct page_writer *writer, MempolicyRangeEntry **policies, size_t n);
 /** page_writer_close - write the pagemap; *ret_pages (may be NULL) counts pages stored. */
 int must_check page_writer_close(struct page_writer *writer, uint64_t *ret_pages);
 void page_writer_abort(struct page_writer *writer);
@@ -47,6 +49,8 @@ struct pagemap {
 	struct page_range *ranges; /* ascending, not overlapping: checked */
 	size_t n_ranges;
 	uint64_t nr_pages;
+	MempolicyRangeEntry **policies; /* of a shared object; ascending, checked */
+	size_t n_policies;
 	int pages_fd; /* owned; -1 when empty */
 };
 

@@ -17,7 +17,9 @@
 #include "arch.h"
 #include "mem/mm-lock.h"
 #include "mem/mm-restore.h"
+#include "mem/numa.h"
 #include "mem/sysvshm-attach.h"
+#include "task/mempolicy.h"
 #include "util/log.h"
 
 #ifndef MAP_DROPPABLE
@@ -295,8 +297,10 @@ static int queue_advice(struct batch *batch, const VmaEntry *vma, uint64_t mask)
 
 static int queue_mappings(struct lending *lending, const struct kept_range *kept)
 {
-	const MmEntry *mm = lending->args->image->task->mm;
-	int err = 0;
+	const struct task_image *task = lending->args->image->task;
+	const MmEntry *mm = task->mm;
+	struct numa_relative relative = { .mm = lending->args->inherited ? lending->args->inherited->task->mm : NULL };
+	int err = mempolicy_queue(task->core[0], lending->batch);
 
 	for (size_t i = 0; !err && i < mm->n_vmas; i++) {
 		const VmaEntry *vma = mm->vmas[i];
@@ -312,6 +316,8 @@ static int queue_mappings(struct lending *lending, const struct kept_range *kept
 		}
 		if (!err && !(kept[i].start == vma->start && kept[i].end == vma->end))
 			err = queue_advice(lending->batch, vma, ~LATE_ADVICE);
+		if (!err)
+			err = numa_queue_vma(vma, &relative, lending->batch);
 	}
 	return err;
 }

@@ -166,16 +166,21 @@ static int dump_extents(struct object_dump *dump)
 	return 0;
 }
 
-static int dump_pages(const struct inode *inode, int fd, struct page_pipeline *pipeline, struct shmem_dump_stats *stats)
+static int dump_pages(const struct inode *inode, int fd, struct model *model, struct page_pipeline *pipeline,
+		      struct shmem_dump_stats *stats)
 {
 	auto_free char *chunk = xalloc(PAGE_BUFFER_BYTES);
 	struct object_dump dump = { .inode = inode, .fd = fd, .chunk = chunk, .stats = stats };
+	MempolicyRangeEntry **policies;
+	size_t n_policies;
 	uint64_t written;
 	int err;
 
 	err = page_writer_open(pipeline, IMAGE_PAGEMAP_SHMEM, inode->id, &dump.writer);
 	if (err)
 		return err;
+	numa_find_ranges(inode, model->arena, &policies, &n_policies);
+	page_writer_set_policies(dump.writer, policies, n_policies);
 	err = dump_extents(&dump);
 	if (err) {
 		page_writer_abort(dump.writer);
@@ -327,10 +332,8 @@ static int dump_object(struct inode *inode, struct model *model, struct page_pip
 	if (fd < 0)
 		return fd;
 	/* The content of what is attached again stays with those who live, and so does its policy. */
-	if (!inode->attached) {
-		numa_warn(inode);
-		err = dump_pages(inode, fd, pipeline, stats);
-	}
+	if (!inode->attached)
+		err = dump_pages(inode, fd, model, pipeline, stats);
 	if (!err && inode->outsiders.n)
 		err = external_add(inode, model);
 	if (!err && inode->kind == INODE_MEMFD)

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "mem/numa.h"
 #include "mem/shmem-fill.h"
 #include "util/log.h"
 
@@ -76,6 +77,7 @@ int shmem_fill(int fd, void *arg)
 	auto_free char *buf = xalloc(FILL_BYTES);
 	int err = 0;
 
+	numa_set_ranges(fd, content->name, &content->pagemap);
 	/* The pages file was written past the page cache: a larger window lets the disk work while we copy. */
 	if (content->pagemap.n_ranges)
 		posix_fadvise(content->pagemap.pages_fd, 0, 0, POSIX_FADV_SEQUENTIAL);

@@ -2,9 +2,8 @@
  * What the kernel keeps of a mapping shows in /proc/PID/smaps, except what
  * backs it: that is opened through map_files, because names and numbers in
  * the text can be stale, reused or another file system's. Not visible from
- * outside and lost: the name a private mapping was given with
- * prctl(PR_SET_VMA_ANON_NAME), memory policy (mbind), and advice that leaves
- * no flag (MADV_COLD, MADV_COLLAPSE).
+ * outside: memory policy (numa.c). Lost: the name a private mapping was given with
+ * prctl(PR_SET_VMA_ANON_NAME), and advice that leaves no flag (MADV_COLD, MADV_COLLAPSE).
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -6,6 +6,7 @@
 
 #include "files/locks.h"
 #include "image/stats.h"
+#include "mem/numa.h"
 #include "remote/call.h"
 #include "restore/restore-ctx.h"
 #include "restore/restore.h"
@@ -74,6 +75,7 @@ static int read_images(struct restore *restore)
 		err = restore_validate(&restore->model, restore->options, restore->features);
 	if (err)
 		return err;
+	numa_drop_impossible(&restore->model);
 	count_threads(restore);
 	return tree_plan_make(&restore->model, restore->options->shell_job, &restore->plan);
 }

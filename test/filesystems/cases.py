@@ -236,16 +236,6 @@ def ghost_attributes(place):
         tested.finish()
 
 
-@case("memory policy", places.TmpfsLimited, "delshm_numa_disk")
-def memory_policy(place):
-    with started("delshm_numa_disk", f"{place.dir}/test") as tested:
-        tested.dump()
-        for name in (f"{place.dir}/test/numa", "/memfd:numa", "/dev/zero"):
-            expect(tested.log("dump"), f"{name}: its NUMA memory policy (bind) is not saved")
-        tested.restore()
-        tested.finish()
-
-
 # --- overlayfs ----------------------------------------------------------------------------
 
 CONTENT = bytes(range(1, 129)) * 128
