@@ -1,15 +1,19 @@
 """What every driver of real programs needs: a private place to run, criu, and a count.
 
 The place ("box") is a pid, mount and IPC namespace of its own with a reaping init and
-an empty tmpfs on /dev/shm.  Restore needs the old process numbers free, and
-"nothing was left behind" can only be said of a /dev/shm that nobody else uses.
+an empty tmpfs on /dev/shm, and a network of its own where a driver wants that.  Restore
+needs the old process numbers free, and "nothing was left behind" can only be said of a
+/dev/shm that nobody else uses.
 When the box ends, the kernel kills whatever is still in it.
 """
+import fcntl
 import glob
 import os
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -52,18 +56,33 @@ class Tally:
 
 # --- the box -----------------------------------------------------------------
 
+def command(argv, network=False):
+    """The command that runs a python program inside a box; killing its process ends the box."""
+    return ["unshare", "-pfmin" if network else "-pfmi", "--mount-proc", "--propagation", "private", "--kill-child",
+            sys.executable, os.path.abspath(__file__), "--init", *argv]
+
+
 def enter():
     """Run the calling program again inside a box; returns only when inside."""
     if os.environ.get("TEST_IN_BOX") == str(os.getppid()) == "1":
         return
     sys.stdout.flush()
-    os.execvp("unshare", ["unshare", "-pfmi", "--mount-proc", "--propagation", "private", "--kill-child",
-                          sys.executable, os.path.abspath(__file__), "--init", *sys.argv])
+    argv = command(sys.argv)
+    os.execvp(argv[0], argv)
+
+
+def loopback_up():
+    """What `ip link set lo up` does; a new network namespace has it down."""
+    with socket.socket() as s:
+        name, flags = struct.unpack("16sh", fcntl.ioctl(s, 0x8913, struct.pack("16sh14x", b"lo", 0))[:18])  # SIOCGIFFLAGS
+        if not flags & 1:
+            fcntl.ioctl(s, 0x8914, struct.pack("16sh14x", name, flags | 1))  # SIOCSIFFLAGS
 
 
 def init(argv):
     """Process 1 of the box: run argv, reap orphans, end with argv's status."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777", "box", SHM], check=True)
+    loopback_up()
     for sig in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sig, lambda *_: os._exit(130))
     child = os.fork()
