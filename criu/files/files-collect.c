@@ -440,6 +440,7 @@ void files_dump_free(struct files_dump *ctx)
 	VEC_FREE(&state->pending);
 	VEC_FREE(&state->locks);
 	unix_dump_free(state);
+	inet_dump_free(state);
 	file_desc_groups_free(state);
 	for (size_t i = 0; i < state->node_fds.n; i++)
 		close(state->node_fds.data[i]);

@@ -32,6 +32,7 @@ extern const struct file_kind inotify_kind;
 extern const struct file_kind pidfd_kind;
 extern const struct file_kind unix_kind;
 extern const struct file_kind netlink_kind;
+extern const struct file_kind inet_kind;
 
 /** file_kind_of - the kind of an entry, or NULL when this version has none for it. */
 const struct file_kind *file_kind_of(FdTypes type);
@@ -61,11 +62,13 @@ struct files_dump_state {
 	struct hash leased;    /* inode -> anything: opening it would break a lease */
 	VEC(struct held_lock) locks;
 	struct unix_dump *unixes;	 /* in the arena; NULL before the first one */
+	struct inet_dump *inets;	 /* likewise */
 	VEC(struct file_desc *) pending; /* descriptions with references to resolve or content to write; owned */
 };
 
-/** unix_dump_free - what is known of unix sockets. */
+/** unix_dump_free, inet_dump_free - what is known of sockets. */
 void unix_dump_free(struct files_dump_state *state);
+void inet_dump_free(struct files_dump_state *state);
 
 /** files_dump_state - created on first use. */
 struct files_dump_state *files_dump_state(struct files_dump *ctx);
@@ -168,6 +171,7 @@ struct files_restore_state {
 	struct hash gone_pidfds;	   /* file id -> descriptor + 1, of all_opened */
 	struct hash ttys_settled;	   /* tty info id -> anything */
 	struct unix_restore *unixes;	   /* in the arena; NULL before the first one */
+	struct inet_restore *inets;	   /* likewise */
 	struct looked_up looked_up;	   /* the last one */
 	struct hash slots;		   /* (table, number) -> FdinfoEntry * */
 	VEC(struct made_file *) in_flight; /* those of all_made that no table names */
@@ -176,8 +180,9 @@ struct files_restore_state {
 	struct hash locks;		   /* pid -> struct lock_chain * */
 };
 
-/** unix_restore_free - unix sockets that no description took. */
+/** unix_restore_free, inet_restore_free - sockets that no description took. */
 void unix_restore_free(struct files_restore_state *state);
+void inet_restore_free(struct files_restore_state *state);
 
 /** files_restore_state - created on first use. */
 struct files_restore_state *files_restore_state(struct files_restore *ctx);

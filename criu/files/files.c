@@ -22,7 +22,7 @@
 /* Dump asks them in this order: a memfd is a regular file too, but not one with a path. */
 const struct file_kind *const file_kinds[] = {
 	&memfd_kind,	&reg_kind,     &pipe_kind,    &fifo_kind,  &eventfd_kind, &eventpoll_kind, &tty_kind,
-	&signalfd_kind, &timerfd_kind, &inotify_kind, &pidfd_kind, &unix_kind,	  &netlink_kind,
+	&signalfd_kind, &timerfd_kind, &inotify_kind, &pidfd_kind, &unix_kind,	  &netlink_kind,   &inet_kind,
 };
 const size_t file_kinds_len = ARRAY_SIZE(file_kinds);
 
@@ -31,7 +31,7 @@ static const char *const type_names[] = {
 	[FD_TYPES__REG] = "regular file",
 	[FD_TYPES__PIPE] = "pipe",
 	[FD_TYPES__FIFO] = "fifo",
-	[FD_TYPES__INETSK] = "inet socket",
+	[FD_TYPES__INETSK] = "internet socket",
 	[FD_TYPES__UNIXSK] = "unix socket",
 	[FD_TYPES__EVENTFD] = "eventfd",
 	[FD_TYPES__EVENTPOLL] = "epoll instance",
@@ -424,6 +424,7 @@ void files_restore_free(struct files_restore *ctx)
 		return;
 	pipe_made_close(state);
 	unix_restore_free(state);
+	inet_restore_free(state);
 	close_fdp(&state->looked_up.fd);
 	for (size_t i = 0; i < state->all_made.n; i++) {
 		close_fdp(&state->all_made.data[i]->fd);

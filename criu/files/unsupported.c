@@ -36,10 +36,13 @@ static const struct {
 	int domain, type, protocol; /* -1: any */
 	const char *what;
 } by_socket[] = {
-	{ AF_INET, SOCK_STREAM, 6, "TCP socket" },  { AF_INET6, SOCK_STREAM, 6, "TCP socket" },
-	{ AF_INET, SOCK_DGRAM, 17, "UDP socket" },  { AF_INET6, SOCK_DGRAM, 17, "UDP socket" },
-	{ AF_INET, -1, -1, "IPv4 socket" },	    { AF_INET6, -1, -1, "IPv6 socket" },
-	{ AF_PACKET, -1, -1, "packet socket" },	    { AF_VSOCK, -1, -1, "vsock socket" },
+	{ AF_INET, SOCK_RAW, -1, "raw socket" },      { AF_INET6, SOCK_RAW, -1, "raw socket" },
+	{ AF_INET, -1, 136, "UDP-Lite socket" },      { AF_INET6, -1, 136, "UDP-Lite socket" },
+	{ AF_INET, -1, 132, "SCTP socket" },	      { AF_INET6, -1, 132, "SCTP socket" },
+	{ AF_INET, -1, 262, "multipath TCP socket" }, { AF_INET6, -1, 262, "multipath TCP socket" },
+	{ AF_INET, SOCK_DGRAM, 1, "ICMP socket" },    { AF_INET6, SOCK_DGRAM, 58, "ICMP socket" },
+	{ AF_INET, -1, -1, "IPv4 socket" },	      { AF_INET6, -1, -1, "IPv6 socket" },
+	{ AF_PACKET, -1, -1, "packet socket" },	      { AF_VSOCK, -1, -1, "vsock socket" },
 	{ AF_ALG, -1, -1, "kernel crypto socket" },
 };
 

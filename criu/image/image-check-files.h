@@ -1,6 +1,6 @@
 /*
  * What the checks of files.img and of the objects behind it share, for
- * image-check-files.c, -objects.c and -unix.c only.
+ * image-check-files.c, -objects.c, -unix.c and -inet.c only.
  */
 #ifndef CRIU_IMAGE_IMAGE_CHECK_FILES_H
 #define CRIU_IMAGE_IMAGE_CHECK_FILES_H
@@ -42,6 +42,9 @@ int must_check image_collect_unix(const struct model *model, struct image_object
 
 /** image_check_unix - one unix socket, once all are entered into @objects. */
 int must_check image_check_unix(const struct image_objects *objects, const FileEntry *file);
+
+/** image_check_inet - one internet socket. */
+int must_check image_check_inet(const FileEntry *file);
 
 /** image_check_sk_packets - the messages queued in sockets. */
 int must_check image_check_sk_packets(const struct model *model);

@@ -1,0 +1,106 @@
+/* Between the files of internet sockets. */
+#ifndef CRIU_FILES_INET_SK_H
+#define CRIU_FILES_INET_SK_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "files/files-internal.h"
+#include "kernel/inet-diag.h"
+
+/* States, as linux/tcp.h and the images have them. */
+enum inet_state {
+	INET_ESTABLISHED = 1,
+	INET_SYN_SENT,
+	INET_SYN_RECV,
+	INET_FIN_WAIT1,
+	INET_FIN_WAIT2,
+	INET_TIME_WAIT,
+	INET_CLOSE,
+	INET_CLOSE_WAIT,
+	INET_LAST_ACK,
+	INET_LISTEN,
+	INET_CLOSING,
+};
+
+/* Bits of shutdown states, as the kernel and the images have them. */
+enum inet_shutdown {
+	INET_SHUT_RD = 1,
+	INET_SHUT_WR = 2,
+};
+
+/** inet_is_connection - a TCP socket with another end, in any state of it? */
+static inline bool inet_is_connection(const InetSkEntry *entry)
+{
+	return entry->proto == IPPROTO_TCP && entry->state != INET_CLOSE && entry->state != INET_LISTEN;
+}
+
+/* --- addresses (inet-addr.c) ------------------------------------------------- */
+
+union inet_addr {
+	struct sockaddr sa;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+#define INET_ADDR_TEXT (INET6_ADDRSTRLEN + 32)
+
+/** inet_addr_text - "10.0.0.1:80" or "[::1]:80" */
+const char *inet_addr_text(const union inet_addr *addr, char ret[INET_ADDR_TEXT]);
+
+/** inet_addr_words - the address as the images have it, in @arena; returns the number of words. */
+size_t inet_addr_words(struct arena *arena, const union inet_addr *addr, uint32_t **ret);
+
+/** inet_addr_port - in the byte order of the host. */
+uint16_t inet_addr_port(const union inet_addr *addr);
+
+/**
+ * inet_addr_src, inet_addr_dst - an address of an entry that was checked
+ * Return: its length; -errno, logged, if its network device is not there.
+ */
+int must_check inet_addr_src(const InetSkEntry *entry, union inet_addr *ret);
+int must_check inet_addr_dst(const InetSkEntry *entry, union inet_addr *ret);
+
+/** inet_is_bound - does the entry have an address of its own, or a port? */
+bool inet_is_bound(const InetSkEntry *entry);
+
+/* --- options (inet-opts.c) ---------------------------------------------------- */
+
+/**
+ * inet_opts_dump - options below SOL_SOCKET, those of a new socket left out
+ * @fresh: a new socket of the same kind, in the same network namespace
+ */
+int must_check inet_opts_dump(struct files_dump *ctx, const struct file_desc *desc, int fresh);
+int must_check inet_opts_validate(const InetSkEntry *entry);
+/** inet_opts_restore - what binding needs, and everything that can be set before it. */
+int must_check inet_opts_restore(const InetSkEntry *entry, int fd);
+/** inet_opts_restore_late - what would delay or send what is put back into the queues. */
+int must_check inet_opts_restore_late(const InetSkEntry *entry, int fd);
+
+/* --- dump (inet-dump.c) --------------------------------------------------------- */
+
+/* What is known of internet sockets while a dump lasts. */
+struct inet_dump {
+	struct hash fresh;	 /* (family, protocol) -> descriptor + 1 */
+	VEC(int) all_fresh;	 /* owned */
+	struct hash shut;	 /* inode -> struct inet_diag_sock *, of bound UDP sockets */
+	inet_diag_list lists[2]; /* of IPv4, IPv6 */
+	bool has_list[2];
+};
+
+/* --- restore (inet.c) ------------------------------------------------------------ */
+
+/* An internet socket while it is restored. */
+struct inet_node {
+	const InetSkEntry *entry;
+	int fd;	     /* owned */
+	bool forced; /* SO_REUSEADDR and SO_REUSEPORT are on, whatever they are to be */
+};
+
+struct inet_restore {
+	VEC(struct inet_node) nodes;
+	struct hash by_id; /* file id -> index + 1 */
+	bool settled;
+};
+
+#endif
