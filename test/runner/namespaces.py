@@ -1,15 +1,21 @@
 """The private namespaces of a test."""
 
 import ctypes
+import fcntl
 import os
 import signal
+import socket
+import struct
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWIPC = 0x08000000
+CLONE_NEWNET = 0x40000000
 MS_REC_PRIVATE = 0x4000 | 0x40000
 MS_PROC = 0x2 | 0x4 | 0x8
 PR_SET_PDEATHSIG = 1
+SIOCSIFFLAGS = 0x8914
+IFF_UP = 1
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -35,6 +41,12 @@ def run_init(work):
             os._exit(os.waitstatus_to_exitcode(status) & 0xff)
 
 
+def loopback_up():
+    """A network of the test's own: its ports and packet filters are nobody else's."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack('16sh14x', b'lo', IFF_UP))
+
+
 def in_namespaces(work):
     """Fork a child that runs @work in new namespaces and ends with its status; the pid of that child."""
     pid = os.fork()
@@ -42,7 +54,8 @@ def in_namespaces(work):
         return pid
     try:
         libc_call('prctl', PR_SET_PDEATHSIG, signal.SIGKILL)
-        libc_call('unshare', CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC)
+        libc_call('unshare', CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET)
+        loopback_up()
         init = os.fork()
         if not init:
             run_init(work)
