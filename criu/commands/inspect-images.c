@@ -7,6 +7,7 @@
 #include "image/image.h"
 #include "image/pages.h"
 #include "image/vma-status.h"
+#include "mem/huge.h"
 #include "mem/inode.h"
 #include "restore/tree-plan.h"
 #include "restore/validate.h"
@@ -94,12 +95,24 @@ static int add_shmem_file(struct images *images, const struct shmem_file_image *
 
 static int add_memfd(struct images *images, const MemfdInodeEntry *entry)
 {
-	char *name = arena_printf(images->report->arena, "/memfd:%s", entry->name);
+	bool anon = entry->hugetlb_flag && !strcmp(entry->name, HUGE_ANON_NAME);
+	char *name = anon ? entry->name : arena_printf(images->report->arena, "/memfd:%s", entry->name);
 	struct report_object *object;
-	int err = add_shmem(images, entry->inode_id, "memfd", name, &object);
+	int err = add_shmem(images, entry->inode_id, anon ? "anonymous" : "memfd", name, &object);
 
 	object->size_bytes = entry->size;
-	object->filesystem = "tmpfs";
+	object->filesystem = entry->hugetlb_flag ? "hugetlbfs" : "tmpfs";
+	return err;
+}
+
+static int add_segment(struct images *images, const SysvShmEntry *entry)
+{
+	char *name = arena_printf(images->report->arena, "/SYSV%08x", entry->made_key);
+	struct report_object *object;
+	int err = add_shmem(images, entry->shmid, "sysv", name, &object);
+
+	object->size_bytes = entry->shm->size;
+	object->filesystem = entry->shm->hugetlb_flag ? "hugetlbfs" : "tmpfs";
 	return err;
 }
 
@@ -208,7 +221,9 @@ static int add_vma(struct images *images, const struct task_image *task, const V
 	struct report_object *object = NULL;
 	int err = 0;
 
-	if (vma->status & VMA_ANON_SHARED) {
+	if (vma->status & VMA_AREA_SYSVIPC) {
+		object = find_object(images, SPACE_SHMEM, vma->shmid);
+	} else if (vma->status & VMA_ANON_SHARED) {
 		err = add_anonymous(images, vma);
 		object = find_object(images, SPACE_SHMEM, vma->shmid);
 	} else if (vma->status & (VMA_FILE_SHARED | VMA_FILE_PRIVATE)) {
@@ -292,6 +307,8 @@ static int add_objects(struct images *images)
 		err = add_shmem_file(images, &model->shmem_files.data[i]);
 	for (size_t i = 0; !err && i < model->memfds.n; i++)
 		err = add_memfd(images, model->memfds.data[i]);
+	for (size_t i = 0; !err && i < model->sysv_shms.n; i++)
+		err = add_segment(images, model->sysv_shms.data[i]);
 	for (size_t i = 0; !err && i < model->remaps.n; i++)
 		add_remap(images, model->remaps.data[i]);
 	/* Mappings first: they decide which files are shared memory. */

@@ -7,6 +7,7 @@
 #include "checkpoint/survey.h"
 #include "commands/inspect-fs.h"
 #include "commands/inspect.h"
+#include "mem/huge.h"
 
 /* cachestat(2), Linux 6.5 */
 #ifndef SYS_cachestat
@@ -65,11 +66,9 @@ static const char *kind_word(const struct inode *inode)
 	case INODE_ANON_SHARED:
 		return "anonymous";
 	case INODE_MEMFD:
-		return "memfd";
+		return strcmp(inode->name, HUGE_ANON_NAME) ? "memfd" : "anonymous";
 	case INODE_SYSV:
 		return "sysv";
-	case INODE_HUGETLB:
-		return "hugetlb";
 	case INODE_FILE:
 		return inode->unlinked || inode->remap_files.n ? "deleted-file" : "live-file";
 	default:
@@ -92,7 +91,10 @@ static int64_t resident_bytes(const struct inode *inode)
 	auto_free char *path = xasprintf("/proc/self/fd/%d", inode->fd);
 	auto_fd int fd = -1;
 
-	if (!S_ISREG(inode->st.st_mode) || inode->kind == INODE_HUGETLB || !fs_is_local(inode->fs_magic))
+	/* Huge pages are neither swapped nor written anywhere. */
+	if (S_ISREG(inode->st.st_mode) && inode->huge_bytes)
+		return (int64_t)inode->st.st_blocks * 512;
+	if (!S_ISREG(inode->st.st_mode) || !fs_is_local(inode->fs_magic))
 		return -1;
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOATIME | O_CLOEXEC);
 	if (fd < 0 || syscall(SYS_cachestat, fd, &whole, &counts, 0))

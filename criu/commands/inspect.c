@@ -116,7 +116,7 @@ const char *report_kind_text(const struct report_object *object)
 	} texts[] = {
 		{ "deleted-file", "deleted file" },	    { "live-file", "file" },
 		{ "anonymous", "anonymous shared memory" }, { "memfd", "memfd" },
-		{ "sysv", "System V shared memory" },	    { "hugetlb", "huge page memory" },
+		{ "sysv", "System V shared memory" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)

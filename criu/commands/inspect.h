@@ -47,7 +47,7 @@ extern const char *const decision_words[DECISIONS];
 
 struct report_object {
 	uint32_t id;		/* 1, 2, ... in this report */
-	const char *kind;	/* deleted-file, live-file, anonymous, memfd, sysv, hugetlb, other */
+	const char *kind;	/* deleted-file, live-file, anonymous, memfd, sysv, other */
 	const char *name;	/* path without " (deleted)", or what the kernel calls it */
 	const char *filesystem; /* "tmpfs", "0x1234" where it is not a common one; NULL: not known */
 	uint64_t size_bytes;

@@ -36,6 +36,18 @@ static void refuse_segments(const struct model *model, struct refusals *refusals
 		       model->sysv_shms.data[i]->shm->desc->id);
 }
 
+/* They can't be written, which is how mainline makes ghost files. */
+static void refuse_huge(const struct model *model, struct refusals *refusals)
+{
+	for (size_t i = 0; i < model->shmem_files.n; i++) {
+		const ShmemFileEntry *file = model->shmem_files.data[i].entry;
+
+		if (file->has_huge_page_bytes)
+			refuse(refusals, "%s: deleted file of huge pages: mainline can't make it again",
+			       file->names[0]);
+	}
+}
+
 /* Labels of security modules are given by the system that restores. */
 static void refuse_xattrs(const struct model *model, struct refusals *refusals)
 {
@@ -195,6 +207,7 @@ void convert_check(const struct model *model, struct refusals *refusals)
 	refuse_xattrs(model, refusals);
 	refuse_packets(model, refusals);
 	refuse_segments(model, refusals);
+	refuse_huge(model, refusals);
 	refuse_moved_targets(model, refusals);
 	warn_of_own(model);
 }

@@ -5,6 +5,7 @@
 #include "image/image-check.h"
 #include "image/mempolicy.h"
 #include "image/vma-status.h"
+#include "kernel/hugepages.h"
 #include "util/log.h"
 
 #define AUXV_MAX 512
@@ -35,7 +36,7 @@ static int check_file(const struct model *model, const VmaEntry *vma)
 static int check_segment(const struct model *model, const VmaEntry *vma)
 {
 	const SysvShmEntry *segment = model_sysv_shm(model, vma->shmid);
-	uint64_t bytes = vma->end - vma->start;
+	uint64_t bytes = vma->end - vma->start, page_bytes = PAGE_BYTES;
 
 	if (!segment)
 		return fail(ENOTSUP,
@@ -44,9 +45,21 @@ static int check_segment(const struct model *model, const VmaEntry *vma)
 			    (unsigned long long)vma->shmid);
 	if (!(vma->status & VMA_ANON_SHARED))
 		return fail(EINVAL, "is a System V segment, but not shared");
-	if (vma->pgoff + bytes > round_up_pages(segment->shm->size))
+	if (segment->shm->hugetlb_flag)
+		page_bytes = huge_flag_bytes(segment->shm->hugetlb_flag) ?: PAGE_BYTES;
+	if (vma->pgoff + bytes > (segment->shm->size + page_bytes - 1) / page_bytes * page_bytes)
 		return fail(EINVAL, "reaches beyond the %llu bytes of System V segment %u",
 			    (unsigned long long)segment->shm->size, segment->shm->desc->id);
+	return 0;
+}
+
+static int check_huge(const VmaEntry *vma)
+{
+	uint64_t page_bytes = huge_flag_bytes(vma->flags);
+
+	if (!page_bytes || (vma->start | vma->end | vma->pgoff) % page_bytes)
+		return fail(EINVAL, "ends at %#llx, offset %#llx: not made of huge pages of flags %#x",
+			    (unsigned long long)vma->end, (unsigned long long)vma->pgoff, vma->flags);
 	return 0;
 }
 
@@ -82,6 +95,8 @@ static int check_vma(const struct model *model, const VmaEntry *vma)
 	if (vma->pgoff > INT64_MAX - bytes)
 		return fail(EINVAL, "offset %#llx is too large", (unsigned long long)vma->pgoff);
 	if (vma->policy && mempolicy_check(vma->policy, "mapping"))
+		return -EINVAL;
+	if (vma->flags & MAP_HUGETLB && check_huge(vma))
 		return -EINVAL;
 	if (vma->status & VMA_AREA_SYSVIPC)
 		return check_segment(model, vma);

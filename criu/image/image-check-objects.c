@@ -1,9 +1,11 @@
 /* What file entries lead to: terminals, memfds, ghosts, shared objects, pipes. */
 #include <limits.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "image/image-check-files.h"
+#include "kernel/hugepages.h"
 #include "util/log.h"
 
 #define TERMIOS_CHARS_MAX     32
@@ -52,6 +54,11 @@ static int collect_memfds(const struct model *model, struct image_objects *objec
 		if (memfd->size > INT64_MAX)
 			return fail(EINVAL, "memfd.img: memfd %llu: size %llu", (unsigned long long)memfd->inode_id,
 				    (unsigned long long)memfd->size);
+		if (memfd->hugetlb_flag && (!huge_flag_is_valid(memfd->hugetlb_flag, MFD_HUGETLB) ||
+					    memfd->size % huge_flag_bytes(memfd->hugetlb_flag)))
+			return fail(EINVAL, "memfd.img: memfd %llu: %llu bytes in huge pages of flags %#x",
+				    (unsigned long long)memfd->inode_id, (unsigned long long)memfd->size,
+				    memfd->hugetlb_flag);
 		if (hash_put(&objects->memfds, memfd->inode_id, 0, memfd))
 			return fail(EINVAL, "memfd.img: memfd %llu is there twice",
 				    (unsigned long long)memfd->inode_id);

@@ -4,6 +4,7 @@
 
 #include "arch.h"
 #include "image/image-check.h"
+#include "kernel/hugepages.h"
 #include "util/log.h"
 
 #define IMAGES_V1_1	  2
@@ -233,9 +234,11 @@ static int check_segments(const struct model *model)
 		else if (shm->desc->id > INT32_MAX || !shm->size || shm->size > SEGMENT_BYTES_MAX)
 			err = fail(EINVAL, "sysv-shm.img: entry %zu: segment %u of %llu bytes", i, shm->desc->id,
 				   (unsigned long long)shm->size);
-		else if (shm->hugetlb_flag || !shm->in_pagemaps)
-			err = fail(ENOTSUP, "sysv-shm.img: segment %u: huge pages, or content outside of page maps",
-				   shm->desc->id);
+		else if (shm->hugetlb_flag && !huge_flag_is_valid(shm->hugetlb_flag, SHM_HUGETLB))
+			err = fail(EINVAL, "sysv-shm.img: segment %u: huge pages of flags %#x", shm->desc->id,
+				   shm->hugetlb_flag);
+		else if (!shm->in_pagemaps)
+			err = fail(ENOTSUP, "sysv-shm.img: segment %u: content outside of page maps", shm->desc->id);
 	}
 	hash_free(&shmids);
 	hash_free(&ids);

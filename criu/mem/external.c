@@ -5,6 +5,7 @@
 #include "mem/external-handle.h"
 #include "mem/external.h"
 #include "mem/holders.h"
+#include "mem/huge.h"
 #include "mem/shmem.h"
 #include "util/log.h"
 
@@ -17,7 +18,7 @@ static const char *kind_name(const struct inode *inode)
 	case INODE_ANON_SHARED:
 		return "anonymous shared memory";
 	case INODE_MEMFD:
-		return "memfd";
+		return strcmp(inode->name, HUGE_ANON_NAME) ? "memfd" : "anonymous shared memory";
 	case INODE_SYSV:
 		return "System V segment";
 	default:

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/vfs.h>
 
+#include "kernel/hugepages.h"
 #include "kernel/path.h"
 #include "kernel/proc.h"
 #include "kernel/syscalls.h"
@@ -122,11 +123,34 @@ static dev_t kernel_shm_dev(struct inodes *inodes)
 	return inodes->shm_dev;
 }
 
+/* For huge pages it has one hugetlbfs of each page size, mounted nowhere. */
+static bool is_kernel_huge_dev(dev_t dev, uint64_t page_bytes)
+{
+	auto_fd int fd = memfd_create("criu-probe", MFD_CLOEXEC | MFD_HUGETLB | huge_size_flag(page_bytes));
+	struct stat st;
+
+	return fd >= 0 && !fstat(fd, &st) && st.st_dev == dev;
+}
+
+bool inode_is_anon_huge(int fd, const struct stat *st, const char *name)
+{
+	uint64_t page_bytes = huge_fd_bytes(fd);
+
+	return page_bytes && starts_with(name, "/anon_hugepage") && is_kernel_huge_dev(st->st_dev, page_bytes);
+}
+
+static enum inode_kind find_huge_kind(const struct inode *inode)
+{
+	if (!is_kernel_huge_dev(inode->st.st_dev, inode->huge_bytes))
+		return S_ISSOCK(inode->st.st_mode) ? INODE_OTHER : INODE_FILE;
+	return starts_with(inode->name, "/SYSV") ? INODE_SYSV : INODE_MEMFD;
+}
+
 static enum inode_kind find_kind(struct inodes *inodes, const struct inode *inode)
 {
 	switch (inode->fs_magic) {
 	case FS_MAGIC_HUGETLBFS:
-		return INODE_HUGETLB;
+		return find_huge_kind(inode);
 	case FS_MAGIC_PIPE:
 	case FS_MAGIC_SOCK:
 	case FS_MAGIC_ANON_INODE:
@@ -233,6 +257,7 @@ static struct inode *inode_new(struct inodes *inodes, int fd, const struct stat 
 		return NULL;
 	}
 	inode->fs_magic = (uint32_t)fs.f_type;
+	inode->huge_bytes = inode->fs_magic == FS_MAGIC_HUGETLBFS ? (uint64_t)fs.f_bsize : 0;
 	split_name(inode, name);
 	inode->kind = find_kind(inodes, inode);
 	inode->unlinked = find_unlinked(inodes, inode);

@@ -15,10 +15,9 @@
 enum inode_kind {
 	INODE_FILE,	   /* has or had a name on a mounted file system */
 	INODE_ANON_SHARED, /* mmap(MAP_SHARED|MAP_ANONYMOUS) */
-	INODE_MEMFD,
-	INODE_SYSV,    /* System V segment */
-	INODE_HUGETLB, /* anything on hugetlbfs, with or without a name */
-	INODE_OTHER,   /* pipe, socket, device, anon_inode: nothing to keep */
+	INODE_MEMFD,	   /* and anonymous shared memory of huge pages */
+	INODE_SYSV,	   /* System V segment */
+	INODE_OTHER,	   /* pipe, socket, device, anon_inode: nothing to keep */
 };
 
 /* A task of the tree that holds an inode, for messages and for inspect. */
@@ -49,6 +48,7 @@ struct inode {
 	struct stat st;
 	struct inode_handle handle;
 	uint64_t fs_magic;
+	uint64_t huge_bytes; /* page size if it is on a hugetlbfs, else 0 */
 	char *name;	     /* path as first seen, without " (deleted)"; owned */
 	bool deleted;	     /* that path is gone */
 	bool unlinked;	     /* no name is left and none can be made */
@@ -84,6 +84,9 @@ struct inodes {
 #define FS_MAGIC_HUGETLBFS 0x958458f6
 #define FS_MAGIC_OVERLAY   0x794c7630
 #define FS_MAGIC_SECRETMEM 0x5345434d
+
+/** inode_is_anon_huge - is @fd what the kernel makes for MAP_ANONYMOUS|MAP_HUGETLB? @name: as /proc shows it. */
+bool inode_is_anon_huge(int fd, const struct stat *st, const char *name);
 
 /** inode_read_handle - *ret->bytes is 0 when the file system has no handles; logged -errno for other errors. */
 int must_check inode_read_handle(int fd, struct inode_handle *ret);

@@ -274,8 +274,10 @@ static int queue_map(struct lending *lending, const VmaEntry *vma, uint64_t star
 	 */
 	if (number < 0 && vma->flags & MAP_HUGETLB)
 		prot |= PROT_WRITE;
-	batch_must(lending->batch, "map memory", SYS_mmap, start, end - start, prot, mmap_flags(vma, number >= 0),
-		   number, number >= 0 || vma->flags & MAP_HUGETLB ? vma->pgoff + (start - vma->start) : 0);
+	batch_must(lending->batch,
+		   vma->flags & MAP_HUGETLB ? "map huge pages (from /proc/sys/vm/nr_hugepages)" : "map memory",
+		   SYS_mmap, start, end - start, prot, mmap_flags(vma, number >= 0), number,
+		   number >= 0 || vma->flags & MAP_HUGETLB ? vma->pgoff + (start - vma->start) : 0);
 	return 0;
 }
 

@@ -169,7 +169,7 @@ static bool has_own_policy(const struct vma *vma)
 {
 	if (!(vma->entry->status & VMA_AREA_REGULAR) || vma->entry->status & (VMA_AREA_VDSO | VMA_AREA_VVAR))
 		return false;
-	return !vma->inode || (vma->inode->fs_magic != FS_MAGIC_TMPFS && vma->inode->kind != INODE_HUGETLB);
+	return !vma->inode || vma->inode->fs_magic != FS_MAGIC_TMPFS;
 }
 
 static int scan_queue(struct scan *scan, size_t words)

@@ -174,7 +174,8 @@ static int dump_vma(struct pages_dump *dump, const struct vma *vma)
 
 	LOG_SCOPE_HEX("mapping", entry->start);
 	dump->by_mem = !(entry->prot & PROT_READ);
-	dump->drop_zeros = entry->status & VMA_ANON_PRIVATE;
+	/* A huge page counts as a whole: restore compares and drops them so, and one of zeros is taken, too. */
+	dump->drop_zeros = entry->status & VMA_ANON_PRIVATE && !(entry->flags & MAP_HUGETLB);
 	dump->stats->scanned += (entry->end - entry->start) / PAGE_BYTES;
 	page_scan_begin(dump->scan, PAGES_OWN, entry->start, entry->end);
 	while ((err = page_scan_next(dump->scan, &start, &end)) > 0) {

@@ -62,6 +62,7 @@ struct pages_restore {
 	struct expected expected[BATCH_MAX_OPS];
 	size_t n_expected, n_ops, data_bytes;
 	uint64_t fill_bytes; /* what the queued preadv calls will read */
+	bool any_huge;	     /* among the mappings so far */
 	bool no_populate;    /* this kernel doesn't know MADV_POPULATE_WRITE */
 	int populate_op;     /* the first one of the batch; -1 */
 	struct chunk chunk;
@@ -78,6 +79,8 @@ struct pages_restore {
 
 static int check_results(struct pages_restore *restore)
 {
+	const char *hint = restore->any_huge ? ": out of huge pages (/proc/sys/vm/nr_hugepages)?" : "";
+
 	for (size_t i = 0; i < restore->n_expected; i++) {
 		const struct expected *expected = &restore->expected[i];
 		long ret = batch_ret(restore->batch, expected->op);
@@ -85,10 +88,10 @@ static int check_results(struct pages_restore *restore)
 		if (ret == (long)expected->bytes)
 			continue;
 		if (ret < 0)
-			return fail((int)-ret, "cannot fill %llu bytes of pages at %#llx",
-				    (unsigned long long)expected->bytes, (unsigned long long)expected->vaddr);
-		return fail(EIO, "filled only %ld of %llu bytes of pages at %#llx", ret,
-			    (unsigned long long)expected->bytes, (unsigned long long)expected->vaddr);
+			return fail((int)-ret, "cannot fill %llu bytes of pages at %#llx%s",
+				    (unsigned long long)expected->bytes, (unsigned long long)expected->vaddr, hint);
+		return fail(EIO, "filled only %ld of %llu bytes of pages at %#llx%s", ret,
+			    (unsigned long long)expected->bytes, (unsigned long long)expected->vaddr, hint);
 	}
 	/* Other failures show again in what reads into the page. */
 	if (restore->populate_op >= 0 && batch_ret(restore->batch, restore->populate_op) == -EINVAL)
@@ -372,6 +375,7 @@ static int restore_vma(struct pages_restore *restore, const VmaEntry *vma, const
 	int err;
 
 	LOG_SCOPE_HEX("mapping", vma->start);
+	restore->any_huge |= vma->flags & MAP_HUGETLB;
 	err = protect_huge(restore, vma, prot);
 	err = err ?: restore_fresh(restore, prot, vma->start, any ? kept->start : vma->end);
 	if (any) {

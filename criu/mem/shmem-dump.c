@@ -9,10 +9,12 @@
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
 
+#include "kernel/hugepages.h"
 #include "kernel/proc.h"
 #include "mem/page-zero.h"
 #include "mem/carried.h"
 #include "mem/external.h"
+#include "mem/huge.h"
 #include "mem/numa.h"
 #include "mem/shmem.h"
 #include "mem/sysvshm.h"
@@ -25,6 +27,7 @@ struct object_dump {
 	struct page_writer *writer;
 	char *chunk; /* PAGE_BUFFER_BYTES, for chunks with zero pages in them */
 	struct shmem_dump_stats *stats;
+	bool keep_first; /* of each huge page: it stands for the page, which is there although all zero */
 };
 
 /* Behind the end of a file, within its last page, is memory that only a mapping shows. Nobody uses a file so. */
@@ -85,6 +88,11 @@ static int add_run(struct object_dump *dump, const char *pages, uint64_t offset,
 	return 0;
 }
 
+static bool may_drop(const struct object_dump *dump, const char *page, uint64_t offset)
+{
+	return page_is_zero(page) && !(dump->keep_first && offset % dump->inode->huge_bytes == 0);
+}
+
 /* The pages of @chunk that are not all zero. */
 static int add_nonzero_runs(struct object_dump *dump, const char *chunk, uint64_t offset, uint64_t nr_pages)
 {
@@ -92,7 +100,7 @@ static int add_nonzero_runs(struct object_dump *dump, const char *chunk, uint64_
 	int err = 0;
 
 	for (uint64_t i = 0; i <= nr_pages && !err; i++) {
-		if (i < nr_pages && !page_is_zero(chunk + i * PAGE_BYTES))
+		if (i < nr_pages && !may_drop(dump, chunk + i * PAGE_BYTES, offset + i * PAGE_BYTES))
 			continue;
 		err = add_run(dump, chunk + start * PAGE_BYTES, offset + start * PAGE_BYTES, i - start);
 		start = i + 1;
@@ -100,10 +108,10 @@ static int add_nonzero_runs(struct object_dump *dump, const char *chunk, uint64_
 	return err;
 }
 
-static bool any_page_is_zero(const char *chunk, uint64_t nr_pages)
+static bool may_drop_any(const struct object_dump *dump, const char *chunk, uint64_t offset, uint64_t nr_pages)
 {
 	for (uint64_t i = 0; i < nr_pages; i++)
-		if (page_is_zero(chunk + i * PAGE_BYTES))
+		if (may_drop(dump, chunk + i * PAGE_BYTES, offset + i * PAGE_BYTES))
 			return true;
 	return false;
 }
@@ -126,7 +134,7 @@ static int dump_extent(struct object_dump *dump, uint64_t start, uint64_t end)
 			return err;
 		nr_pages = round_up_pages(bytes) / PAGE_BYTES;
 		dump->stats->pages_scanned += nr_pages;
-		if (any_page_is_zero(room, nr_pages)) {
+		if (may_drop_any(dump, room, start, nr_pages)) {
 			memcpy(dump->chunk, room, nr_pages * PAGE_BYTES);
 			err = add_nonzero_runs(dump, dump->chunk, start, nr_pages);
 		} else {
@@ -166,6 +174,41 @@ static int dump_extents(struct object_dump *dump)
 	return 0;
 }
 
+static int dump_if_there(struct object_dump *dump, const struct huge_scan *scan, uint64_t offset)
+{
+	int there = huge_scan_has(scan, offset);
+
+	return there <= 0 ? there : dump_extent(dump, offset, offset + dump->inode->huge_bytes);
+}
+
+/*
+ * A huge page that is there is taken from the pool for good, also if it is all zero, and its owner counts on it. Without
+ * a way to see which are there, it can be told from their number whether all are.
+ */
+static int dump_huge(struct object_dump *dump)
+{
+	const struct inode *inode = dump->inode;
+	uint64_t size = inode->st.st_size, there = (uint64_t)inode->st.st_blocks * 512;
+	struct huge_scan *scan;
+	int err = 0;
+
+	if (!there)
+		return 0;
+	scan = huge_scan_open(dump->fd, inode->huge_bytes, size);
+	dump->keep_first = scan || there == size;
+	if (!dump->keep_first)
+		pr_warn("%s: this kernel does not tell which of its huge pages are there: those of zeros may be "
+			"missing "
+			"from the pool after the restore",
+			inode->name);
+	if (!scan)
+		return dump_extent(dump, 0, size);
+	for (uint64_t offset = 0; offset < size && !err; offset += inode->huge_bytes)
+		err = dump_if_there(dump, scan, offset);
+	huge_scan_close(scan);
+	return err;
+}
+
 static int dump_pages(const struct inode *inode, int fd, struct model *model, struct page_pipeline *pipeline,
 		      struct shmem_dump_stats *stats)
 {
@@ -181,7 +224,7 @@ static int dump_pages(const struct inode *inode, int fd, struct model *model, st
 		return err;
 	numa_find_ranges(inode, model->arena, &policies, &n_policies);
 	page_writer_set_policies(dump.writer, policies, n_policies);
-	err = dump_extents(&dump);
+	err = inode->huge_bytes ? dump_huge(&dump) : dump_extents(&dump);
 	if (err) {
 		page_writer_abort(dump.writer);
 		return err;
@@ -204,7 +247,13 @@ static int add_memfd(const struct inode *inode, int fd, struct model *model)
 
 	if (seals < 0)
 		return fail_errno("%s: read the seals", inode->name);
-	entry->name = arena_strdup(model->arena, inode->name + strlen("/memfd:"));
+	/* As mainline has it: anonymous memory of huge pages is a memfd of a name that says so. */
+	entry->name =
+		arena_strdup(model->arena, inode->name + (strcmp(inode->name, HUGE_ANON_NAME) ? strlen("/memfd:") : 0));
+	if (inode->huge_bytes) {
+		entry->has_hugetlb_flag = true;
+		entry->hugetlb_flag = MFD_HUGETLB | huge_size_flag(inode->huge_bytes);
+	}
 	entry->uid = inode->st.st_uid;
 	entry->gid = inode->st.st_gid;
 	entry->size = inode->st.st_size;
@@ -250,6 +299,8 @@ static void add_file_system(const struct inode *inode, struct model *model, Shme
 	proc_mounts mounts = { 0 };
 
 	entry->fs_magic = inode->fs_magic;
+	entry->has_huge_page_bytes = inode->huge_bytes;
+	entry->huge_page_bytes = inode->huge_bytes;
 	/* For a reader who wants to know; the magic is what restore compares. */
 	if (proc_read_mounts(getpid(), &mounts))
 		return;

@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "kernel/hugepages.h"
+#include "mem/huge.h"
 #include "mem/numa.h"
 #include "mem/shmem-fill.h"
 #include "util/log.h"
@@ -75,12 +77,15 @@ int shmem_fill(int fd, void *arg)
 {
 	const struct shmem_content *content = arg;
 	auto_free char *buf = xalloc(FILL_BYTES);
+	uint64_t huge_bytes = huge_fd_bytes(fd);
 	int err = 0;
 
 	numa_set_ranges(fd, content->name, &content->pagemap);
 	/* The pages file was written past the page cache: a larger window lets the disk work while we copy. */
 	if (content->pagemap.n_ranges)
 		posix_fadvise(content->pagemap.pages_fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	if (huge_bytes)
+		return huge_fill(fd, huge_bytes, content);
 	for (size_t i = 0; i < content->pagemap.n_ranges && !err; i++)
 		err = fill_range(content, &content->pagemap.ranges[i], fd, buf);
 	return err;

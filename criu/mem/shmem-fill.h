@@ -13,7 +13,8 @@ struct shmem_content {
 /** shmem_open_mapping - descriptor of what this process maps shared at @start, for reading and writing; logged -errno. */
 int must_check shmem_open_mapping(const void *start, uint64_t bytes);
 
-/** shmem_fill - write all pages to @fd; @arg is a struct shmem_content, so that this is a fill callback. */
+/** shmem_fill - write all pages to @fd; @arg is a struct shmem_content, so that this is a fill
+ * callback. Objects of huge pages: mem/huge.h. */
 int must_check shmem_fill(int fd, void *arg);
 
 #endif

@@ -9,7 +9,9 @@
 #include <time.h>
 
 #include "image/vma-status.h"
+#include "kernel/hugepages.h"
 #include "mem/external.h"
+#include "mem/huge.h"
 #include "mem/remap.h"
 #include "mem/shmem-fill.h"
 #include "mem/sysvshm.h"
@@ -157,7 +159,7 @@ static int make_anon(struct object *object, struct shmem_content *content)
 /* Kernels before 6.3 don't know the exec flags; vm.memfd_noexec may insist on one of them. */
 static int create_memfd(const MemfdInodeEntry *entry)
 {
-	unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | entry->hugetlb_flag;
 	bool exec = !entry->has_mode || (entry->mode & 0111);
 	int fd = memfd_create(entry->name, flags | MFD_EXEC);
 
@@ -168,6 +170,26 @@ static int create_memfd(const MemfdInodeEntry *entry)
 	if (fd < 0)
 		return fail_errno("memfd \"%s\": create%s", entry->name,
 				  errno == EACCES ? " (vm.memfd_noexec forbids executable ones)" : "");
+	return fd;
+}
+
+static bool is_anon_huge(const MemfdInodeEntry *entry)
+{
+	return entry->hugetlb_flag && !strcmp(entry->name, HUGE_ANON_NAME);
+}
+
+/* As make_anon(); its size is known. */
+static int create_anon_huge(const MemfdInodeEntry *entry)
+{
+	uint32_t size_flag = entry->hugetlb_flag & HUGE_SIZE_MASK;
+	void *start = mmap(NULL, entry->size, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_HUGETLB | size_flag, -1, 0);
+	int fd;
+
+	if (start == MAP_FAILED)
+		return fail_errno("map %llu bytes of huge pages", (unsigned long long)entry->size);
+	fd = shmem_open_mapping(start, entry->size);
+	munmap(start, entry->size);
 	return fd;
 }
 
@@ -211,9 +233,7 @@ static int make_memfd(struct object *object, struct shmem_content *content)
 	const MemfdInodeEntry *entry = object->memfd;
 	int err;
 
-	if (entry->has_hugetlb_flag && entry->hugetlb_flag)
-		return fail(ENOTSUP, "memfd \"%s\": huge page memory is not supported by this version", entry->name);
-	object->fd = create_memfd(entry);
+	object->fd = is_anon_huge(entry) ? create_anon_huge(entry) : create_memfd(entry);
 	if (object->fd < 0)
 		return object->fd;
 	if (ftruncate(object->fd, (off_t)object->size))

@@ -17,7 +17,9 @@ bool shmem_is_object(const struct inode *inode)
 	case INODE_SYSV:
 		return true;
 	case INODE_FILE:
-		return inode->unlinked && (inode->mapped_shared || inode->attached) && S_ISREG(inode->st.st_mode);
+		/* Huge pages are memory whoever holds them, and no file of another kind could take their place. */
+		return inode->unlinked && S_ISREG(inode->st.st_mode) &&
+		       (inode->mapped_shared || inode->attached || inode->huge_bytes);
 	default:
 		return false;
 	}
@@ -42,10 +44,6 @@ static void refuse_kind(const struct inode *inode, struct refusals *refusals)
 {
 	auto_free char *where = first_holder(inode);
 
-	if (inode->kind == INODE_HUGETLB)
-		refuse_object(refusals, inode->id,
-			      "%s (%lld bytes), %s: huge page memory is not supported by this version", inode->name,
-			      (long long)inode->st.st_size, where);
 	if (inode->fs_magic == FS_MAGIC_SECRETMEM)
 		refuse_object(refusals, inode->id,
 			      "%s (%lld bytes), %s: secret memory can't be read, so it can't be saved", inode->name,

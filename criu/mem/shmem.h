@@ -29,8 +29,7 @@ bool shmem_is_object(const struct inode *inode);
  *
  * Deleted files mapped shared, anonymous shared memory, memfds, System V segments: those
  * that a task outside the tree holds too are refused, attached or copied as
- * --external-holders says (mem/external.h). Refuses hugetlb files (not supported
- * yet), secretmem and DAX.
+ * --external-holders says (mem/external.h). Refuses secretmem and DAX.
  * @tree: the seized tree; everything else that runs is outside
  */
 int must_check shmem_plan(struct inodes *inodes, const struct remote_tree *tree, const struct options *options,

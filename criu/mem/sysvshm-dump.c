@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/hugepages.h"
 #include "kernel/proc.h"
 #include "mem/sysvshm.h"
 #include "util/log.h"
@@ -21,9 +22,11 @@ static uint32_t made_key(const struct inode *inode)
 static bool is_described_by(const struct inode *inode, const struct shmid_ds *ds)
 {
 	bool key_is_gone = ds->shm_perm.mode & SHM_DEST;
+	uint64_t size = ds->shm_segsz;
 
-	return ds->shm_segsz == (size_t)inode->st.st_size &&
-	       (key_is_gone || (uint32_t)ds->shm_perm.__key == made_key(inode));
+	if (inode->huge_bytes)
+		size = (size + inode->huge_bytes - 1) / inode->huge_bytes * inode->huge_bytes;
+	return size == (uint64_t)inode->st.st_size && (key_is_gone || (uint32_t)ds->shm_perm.__key == made_key(inode));
 }
 
 static size_t attachments_of_tree(const struct inode *inode)
@@ -90,6 +93,10 @@ int sysvshm_dump(const struct inode *inode, struct model *model)
 	entry->shm->size = ds.shm_segsz;
 	entry->shm->has_in_pagemaps = true;
 	entry->shm->in_pagemaps = true;
+	if (inode->huge_bytes) {
+		entry->shm->has_hugetlb_flag = true;
+		entry->shm->hugetlb_flag = SHM_HUGETLB | huge_size_flag(inode->huge_bytes);
+	}
 	entry->shmid = inode->id;
 	entry->made_key = made_key(inode);
 	entry->cpid = ds.shm_cpid;

@@ -7,6 +7,7 @@
  * then on it can't outlive us and the tasks. The others are the guard's business until the restore has succeeded.
  */
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,11 +15,24 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kernel/hugepages.h"
 #include "kernel/proc.h"
 #include "mem/sysvshm.h"
 #include "util/log.h"
 
 #define NEXT_ID "/proc/sys/kernel/shm_next_id"
+
+uint64_t sysvshm_page_bytes(const SysvShmEntry *entry)
+{
+	return entry->shm->hugetlb_flag ? huge_flag_bytes(entry->shm->hugetlb_flag) : PAGE_BYTES;
+}
+
+uint64_t sysvshm_bytes(const SysvShmEntry *entry)
+{
+	uint64_t page_bytes = sysvshm_page_bytes(entry) ?: PAGE_BYTES;
+
+	return (entry->shm->size + page_bytes - 1) / page_bytes * page_bytes;
+}
 
 /* --- what is there ------------------------------------------------------------------ */
 
@@ -48,6 +62,14 @@ static enum found look_up(const SysvShmEntry *entry, int *ret_id, struct shmid_d
 	if (*ret_id < 0)
 		return FOUND_NOTHING;
 	return (uint32_t)*ret_id == entry->shm->desc->id && is_same(entry, ret) ? FOUND_SAME : FOUND_OTHER;
+}
+
+bool sysvshm_is_there(const SysvShmEntry *entry)
+{
+	struct shmid_ds ds;
+	int id;
+
+	return look_up(entry, &id, &ds) == FOUND_SAME;
 }
 
 static bool is_to_be_removed(const SysvShmEntry *entry)
@@ -117,6 +139,19 @@ static int write_next_id(int id)
 	return fd < 0 || dprintf(fd, "%d", id) < 0 ? -errno : 0;
 }
 
+/* Only CAP_IPC_LOCK makes segments of huge pages; a change of the user puts it aside. */
+static int take_capabilities_up(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, caps))
+		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(caps); i++)
+		caps[i].effective = caps[i].permitted;
+	return syscall(SYS_capset, &header, caps) ? -errno : 0;
+}
+
 /*
  * Whoever calls shmget(2) is the creator for ever. The system calls change this thread alone, and the kernel makes a
  * process that changed its user unreadable for others of that user: that must not be inherited by the tasks.
@@ -131,7 +166,10 @@ static int get_as_creator(key_t key, const SysvShmEntry *entry)
 
 	if (other && (syscall(SYS_setresgid, -1, desc->cgid, -1) || syscall(SYS_setresuid, -1, desc->cuid, -1)))
 		pr_warn("its creator was %u:%u; it is made by %u:%u: %m", desc->cuid, desc->cgid, uid, gid);
-	id = shmget(key, entry->shm->size, IPC_CREAT | IPC_EXCL | (int)(desc->mode & 0777));
+	if (other && entry->shm->hugetlb_flag && take_capabilities_up())
+		pr_warn("make a segment of huge pages as its creator: take up capabilities: %m");
+	id = shmget(key, entry->shm->size,
+		    IPC_CREAT | IPC_EXCL | (int)(desc->mode & 0777) | (int)entry->shm->hugetlb_flag);
 	err = id < 0 ? -errno : 0;
 	if (other && (syscall(SYS_setresuid, -1, uid, -1) || syscall(SYS_setresgid, -1, gid, -1)))
 		return fail_errno("become user %u:%u again", uid, gid);
@@ -266,6 +304,10 @@ static int fill(const struct sysvshm *segment, struct shmem_content *content)
 
 	if (fd < 0)
 		return fd;
+	if (segment->entry->shm->hugetlb_flag) {
+		content->size = segment->bytes;
+		return shmem_fill(fd, content);
+	}
 	content->size = segment->entry->shm->size;
 	return shmem_fill(fd, content) ?: fill_tail(segment, content);
 }
@@ -277,7 +319,7 @@ int sysvshm_make(struct sysvshm *ret, const struct model *model, struct shmem_co
 	int id, err;
 
 	LOG_SCOPE("System V segment", desc->id);
-	ret->bytes = round_up_pages(ret->entry->shm->size);
+	ret->bytes = sysvshm_bytes(ret->entry);
 	err = look_up(ret->entry, &id, &ds) == FOUND_SAME ? find_again(ret, model, &ds) : make(ret, guard);
 	if (!err)
 		err = fill(ret, content);

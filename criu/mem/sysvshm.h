@@ -41,6 +41,15 @@ struct sysvshm {
 	void *own;	/* where we have attached it ourselves; NULL: nowhere */
 };
 
+/** sysvshm_page_bytes - the size of its pages; 0 if its huge pages have no possible size. */
+uint64_t sysvshm_page_bytes(const SysvShmEntry *entry);
+
+/** sysvshm_bytes - what one attachment takes: the size in whole pages. */
+uint64_t sysvshm_bytes(const SysvShmEntry *entry);
+
+/** sysvshm_is_there - does the very segment still exist? */
+bool sysvshm_is_there(const SysvShmEntry *entry);
+
 /**
  * sysvshm_check - can every segment of @model be had? Nothing is changed.
  *

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 
+#include "kernel/hugepages.h"
 #include "kernel/path.h"
 #include "kernel/proc.h"
 #include "mem/page-scan.h"
@@ -19,8 +19,7 @@
 #include "remote/leftover.h"
 #include "util/log.h"
 
-#define MAP_HUGE_SHIFT_BITS 26
-#define DEV_ZERO	    makedev(1, 5)
+#define DEV_ZERO makedev(1, 5)
 
 /* What vma_collect() carries along. */
 struct collect {
@@ -140,21 +139,21 @@ static void set_anonymous(struct vma *vma)
 	vma->entry->pgoff = 0;
 }
 
-/* Private huge pages: the only thing their file tells is the page size. */
-static int set_private_hugetlb(struct collect *collect, const struct proc_map *map, struct vma *vma, int fd)
+/*
+ * Private huge pages without a file: the only thing their inode tells is the page size. Pages in that inode belong to
+ * shared memory that somebody has opened through map_files and mapped again.
+ */
+static int set_anon_huge(struct collect *collect, const struct proc_map *map, struct vma *vma, int fd,
+			 const struct stat *st)
 {
-	struct statfs fs;
-
-	if (strcmp(vma->name, "/anon_hugepage")) {
-		refuse(collect->refusals, "%s is a private mapping of a huge page file: not supported by this version",
-		       map->name);
+	if (st->st_blocks) {
+		refuse(collect->refusals,
+		       "%s is a private view of shared huge page memory that has no name: not supported", map->name);
 		return 0;
 	}
-	if (fstatfs(fd, &fs))
-		return fail_errno("%s: fstatfs", map->name);
 	set_anonymous(vma);
 	vma->entry->pgoff = map->offset; /* mmap(2) takes it and /proc/PID/maps shows it */
-	vma->entry->flags |= MAP_HUGETLB | (uint32_t)__builtin_ctzl(fs.f_bsize) << MAP_HUGE_SHIFT_BITS;
+	vma->entry->flags |= MAP_HUGETLB | huge_size_flag(huge_fd_bytes(fd));
 	return 0;
 }
 
@@ -210,6 +209,8 @@ static int set_inode(struct collect *collect, const struct proc_map *map, struct
 	if (!vma->inode)
 		return -EIO;
 	note_holder(collect, map, vma);
+	if (vma->inode->huge_bytes)
+		entry->flags |= MAP_HUGETLB | huge_size_flag(vma->inode->huge_bytes);
 	switch (vma->inode->kind) {
 	case INODE_ANON_SHARED:
 		entry->status |= VMA_ANON_SHARED;
@@ -228,9 +229,6 @@ static int set_inode(struct collect *collect, const struct proc_map *map, struct
 	case INODE_FILE:
 		entry->status |= map->shared ? VMA_FILE_SHARED : VMA_FILE_PRIVATE;
 		return check_file(collect, map, vma->inode);
-	case INODE_HUGETLB: /* refused where shared objects are planned, with its size and holders */
-		entry->status |= map->shared ? VMA_FILE_SHARED : VMA_FILE_PRIVATE;
-		break;
 	case INODE_OTHER:
 		refuse_object(collect->refusals, vma->inode->id,
 			      "%s is a mapping of a kernel object that cannot be saved", map->name);
@@ -251,10 +249,10 @@ static int set_backing(struct collect *collect, const struct proc_map *map, stru
 	fd = open_backing(collect, map);
 	if (fd < 0)
 		return fd;
-	if (!map->shared && map->vm_flags & PROC_VM_HUGETLB)
-		return set_private_hugetlb(collect, map, vma, fd);
 	if (fstat(fd, &st))
 		return fail_errno("%s: fstat", map->name);
+	if (!map->shared && map->vm_flags & PROC_VM_HUGETLB && inode_is_anon_huge(fd, &st, vma->name))
+		return set_anon_huge(collect, map, vma, fd, &st);
 	/* A private mapping of /dev/zero is anonymous memory in all but name. */
 	if (!map->shared && S_ISCHR(st.st_mode) && st.st_rdev == DEV_ZERO) {
 		set_anonymous(vma);

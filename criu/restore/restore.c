@@ -6,6 +6,7 @@
 
 #include "files/locks.h"
 #include "image/stats.h"
+#include "mem/huge.h"
 #include "mem/numa.h"
 #include "remote/call.h"
 #include "restore/restore-ctx.h"
@@ -125,12 +126,33 @@ static int place_scratch(struct restore *restore)
 	return err;
 }
 
+/* Before anything is made: a task that finds no page when it touches one is killed. */
+static int check_huge_pages(struct restore *restore)
+{
+	const struct task_image *tasks = restore->model.tasks.data;
+	struct huge_needs needs = { 0 };
+	int err = huge_need_objects(&needs, &restore->model, restore->dir, restore->options);
+
+	for (size_t i = 0; i < restore->plan.nodes.n; i++) {
+		const struct tree_node *node = restore->plan.nodes.data[i], *source = tree_node_source(node);
+
+		if (node->task && node->task->mm)
+			huge_need_private(&needs, &restore->mm[node->task - tasks],
+					  source ? &restore->mm[source->task - tasks] : NULL);
+	}
+	err = err ?: huge_needs_check(&needs);
+	huge_needs_free(&needs);
+	return err;
+}
+
 static int make_objects(struct restore *restore)
 {
 	int err = open_courier(restore);
 
 	if (!err)
 		err = read_pagemaps(restore);
+	if (!err)
+		err = check_huge_pages(restore);
 	if (!err)
 		err = carried_make(&restore->model, restore->dir, restore->guard, &restore->carried);
 	if (!err)

@@ -51,7 +51,6 @@ def capabilities(place):
 REFUSED = {
     "unsupported_uffd": ("/uffd", "is registered with a userfaultfd"),
     "unsupported_secretmem": ("/secretmem", "is secret memory"),
-    "unsupported_hugetlb": ("/memfd:huge", "huge page memory is not supported by this version"),
     "link_remap_refused": ("/test/gone", "the name is gone, but the file has links left (1): --link-remap"),
 }
 

@@ -1,2 +1,0 @@
-#define HUGETLB_FILE
-#include "unsupported_hugetlb.c"
