@@ -14,7 +14,7 @@ PATIENCE = float(os.environ.get('TEST_PATIENCE', '1'))
 
 KNOWN_FLAGS = {'suid', 'nouser', 'noauto', 'excl', 'crfail', 'reqrst', 'samens', 'nolazy', 'noremotelazy',
                'pre-dump-notify', 'crlib', 'nostop', 'nostate'}
-KNOWN_KEYS = {'flavor', 'flags', 'feature', 'opts', 'dopts', 'ropts', 'deps', 'arch', 'timeout', 'bind'}
+KNOWN_KEYS = {'flavor', 'flags', 'feature', 'opts', 'dopts', 'ropts', 'deps', 'arch', 'timeout', 'bind', 'hugepages'}
 
 
 class Failed(Exception):
@@ -53,6 +53,12 @@ class Desc:
     @property
     def timeout(self):
         return int(self.values.get('timeout', 30)) * PATIENCE
+
+    @property
+    def hugepages(self):
+        """{kB: how many}"""
+        wanted = self.values.get('hugepages', {})
+        return wanted if isinstance(wanted, dict) else {2048: wanted}
 
     @property
     def arch(self):

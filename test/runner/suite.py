@@ -14,6 +14,7 @@ import time
 
 from runner.criu import CRIU_SECONDS
 from runner.descriptions import CLASSES, HERE
+from runner.hugepages import HugePages
 from runner.namespaces import in_namespaces
 from runner.testcase import GONE_SECONDS, TEST_USER, Test
 from runner.visible import read_text, remove_empty
@@ -29,6 +30,8 @@ class Job:
         iterations = 0 if test.opts.nocr else test.opts.iter_count
         self.deadline = time.monotonic() + 3 * test.desc.timeout + 2 * GONE_SECONDS + iterations * 2 * CRIU_SECONDS
         sys.stdout.flush()
+        self.pages = HugePages(test.desc.hugepages)
+        test.lacks = self.pages.lacks
         self.pid = in_namespaces(self.work)
 
     def work(self):
@@ -86,6 +89,7 @@ class Run:
             return
         job = self.running.pop(pid, None)
         if job:
+            job.pages.give_back()
             self.judge(job)
 
     def judge(self, job):
@@ -110,6 +114,7 @@ class Run:
         for pid in list(self.running):
             os.kill(pid, signal.SIGTERM)
             os.waitpid(pid, 0)
+            self.running[pid].pages.give_back()
 
     def write_report(self):
         os.makedirs(self.opts.report, exist_ok=True)

@@ -37,11 +37,14 @@ class Test:
         if 'suid' not in self.desc.flags:
             self.env.update(TEST_USER)
         self.env['ZDTM_THREAD_BOMB'] = '5'
+        self.lacks = None
 
     # Starting and stopping
 
     def check_runnable(self):
         desc = self.desc
+        if self.lacks:
+            raise Skipped(self.lacks)
         if self.opts.flavor not in desc.flavors:
             raise Skipped(f'flavor {self.opts.flavor} not supported by the test')
         if desc.arch and desc.arch != platform.machine():
