@@ -264,8 +264,16 @@ def copied_up(place):
 
 # --- huge pages ---------------------------------------------------------------------------
 
-@case("hugetlbfs", places.Hugetlbfs, "unsupported_hugetlb_file")
+@case("hugetlbfs gone at restore", places.Hugetlbfs, "hugetlb_deleted")
 def hugetlbfs(place):
-    with started("unsupported_hugetlb_file", f"{place.dir}/test") as tested:
-        expect(tested.refused("dump"), f"{place.dir}/test/huge", "huge page memory is not supported")
+    """No other file system has such pages: nothing is made until one is mounted there again, with the same page size."""
+    at = f"{place.dir}/test"
+    with started("hugetlb_deleted", at) as tested:
+        tested.dump()
+        places.run("umount", at)
+        expect(tested.refused("restore"), f"{at}/huge: was on a hugetlbfs", "mount it again (-o pagesize=2048K)")
+        place.mount("hugetlbfs", "test", at, "pagesize=2M")
+        tested.restore()
+        # which unmounts it
         tested.finish()
+        place.mounts.remove(at)

@@ -32,7 +32,7 @@ OBJECT_FIELDS = {"id", "kind", "name", "filesystem", "size_bytes", "allocated_by
 MAPPING_FIELDS = {"pid", "comm", "outside", "type", "start", "end", "access"}
 FD_FIELDS = {"pid", "comm", "outside", "type", "fd", "access"}
 REFUSAL_FIELDS = {"text", "task", "object"}
-KINDS = {"deleted-file", "live-file", "anonymous", "memfd", "sysv", "hugetlb", "other"}
+KINDS = {"deleted-file", "live-file", "anonymous", "memfd", "sysv", "other"}
 DECISIONS = {"shared-object", "ghost", "link-remap", "file-system", "refused"}
 
 # Programs of test/zdtm, one for each way the plan can decide; those that are refused among them.

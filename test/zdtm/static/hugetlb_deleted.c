@@ -1,0 +1,2 @@
+#define HUGETLB_DELETED
+#include "hugetlb_file.c"
