@@ -151,6 +151,24 @@ static void bad_memfd(struct model *model)
 	model->memfds.data[0]->inode_id = 5;
 }
 
+static void bad_memfd_huge(struct model *model)
+{
+	model->memfds.data[0]->has_hugetlb_flag = true;
+	model->memfds.data[0]->hugetlb_flag = MFD_HUGETLB | 12 << 26;
+}
+
+static void bad_memfd_size(struct model *model)
+{
+	model->memfds.data[0]->has_hugetlb_flag = true;
+	model->memfds.data[0]->hugetlb_flag = MFD_HUGETLB | 21 << 26;
+	model->memfds.data[0]->size = 4096;
+}
+
+static void bad_vma_huge(struct model *model)
+{
+	model->tasks.data[0].mm->vmas[1]->flags |= MAP_HUGETLB | 21 << 26;
+}
+
 static void bad_tty(struct model *model)
 {
 	model->ttys.data[0]->id = 8;
@@ -290,6 +308,7 @@ static void test_refused(struct image_dir *dir)
 		CASE(bad_vma_file),
 		CASE(bad_vma_memfd),
 		CASE(bad_vma_kind),
+		CASE(bad_vma_huge),
 		CASE(bad_vma_sharing),
 		CASE(bad_fd_twice),
 		CASE(bad_fd_file),
@@ -302,6 +321,8 @@ static void test_refused(struct image_dir *dir)
 		CASE(bad_remap_orig),
 		CASE(bad_remap_twice),
 		CASE(bad_memfd),
+		CASE(bad_memfd_huge),
+		CASE(bad_memfd_size),
 		CASE(bad_tty),
 		CASE(bad_pipe_twice),
 		CASE(bad_unix_peer),

@@ -12,6 +12,7 @@
 #include "kernel/hugepages.h"
 #include "mem/external.h"
 #include "mem/huge.h"
+#include "mem/memfd-seals.h"
 #include "mem/remap.h"
 #include "mem/shmem-fill.h"
 #include "mem/sysvshm.h"
@@ -21,9 +22,6 @@
 #define MFD_NOEXEC_SEAL 0x0008U
 #define MFD_EXEC	0x0010U
 #endif
-
-#define SEAL_TRIES	   50
-#define SEAL_RETRY_WAIT_NS 20000000L
 
 /* After this seal no holder could map the object writable, which those that did before still have. */
 #define SEALS_AFTER_ATTACH F_SEAL_FUTURE_WRITE
@@ -193,26 +191,6 @@ static int create_anon_huge(const MemfdInodeEntry *entry)
 	return fd;
 }
 
-/* EBUSY: some page is still referenced by a write that is on its way through the kernel. */
-static int add_seals(int fd, const MemfdInodeEntry *entry)
-{
-	const struct timespec wait = { .tv_nsec = SEAL_RETRY_WAIT_NS };
-	int have = fcntl(fd, F_GET_SEALS);
-
-	if (have < 0)
-		return fail_errno("memfd \"%s\": read the seals", entry->name);
-	if (((uint32_t)have & entry->seals) == entry->seals)
-		return 0;
-	for (int i = 0; i < SEAL_TRIES; i++) {
-		if (!fcntl(fd, F_ADD_SEALS, entry->seals))
-			return 0;
-		if (errno != EBUSY)
-			break;
-		nanosleep(&wait, NULL);
-	}
-	return fail_errno("memfd \"%s\": add seals %#x", entry->name, entry->seals);
-}
-
 /* A descriptor open for writing would keep the memfd from being anybody's executable. */
 static int weaken(struct object *object)
 {
@@ -248,7 +226,7 @@ static int make_memfd(struct object *object, struct shmem_content *content)
 	object->seal_later = (entry->seals & SEALS_AFTER_ATTACH) && !(entry->seals & F_SEAL_WRITE);
 	if (object->seal_later)
 		return 0;
-	return add_seals(object->fd, entry) ?: weaken(object);
+	return memfd_add_seals(object->fd, entry->seals, entry->name) ?: weaken(object);
 }
 
 /* --- files -------------------------------------------------------------------------------- */
@@ -439,7 +417,7 @@ int shmem_settle(struct shmem_restore *shmem)
 		if (object->attached)
 			continue;
 		if (object->seal_later)
-			err = add_seals(object->fd, object->memfd);
+			err = memfd_add_seals(object->fd, object->memfd->seals, object->memfd->name);
 		if (object->kind == OBJECT_SYSV)
 			sysvshm_detach(&object->sysv);
 		if (object->kind == OBJECT_FILE)
