@@ -1,5 +1,6 @@
 """A process that stays and a tree that is dumped, with one shared object (share.c)."""
 import os
+import subprocess
 
 import box
 from box import Failure, wait_for
@@ -15,6 +16,9 @@ class Pair:
         self.kind, self.way = kind, way
         self.dir = box.fresh_dir("external", f"{kind}-{way}")
         self.path = f"{box.SHM}/share-{kind}-{way}" if kind == "shm" else f"{self.dir}/share"
+        if kind == "hugefile":
+            os.mkdir(f"{self.path}.huge")
+            subprocess.run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "share", f"{self.path}.huge"], check=True)
         self.out = f"{self.dir}/out"
         self.log = f"{self.path}.log"
         program = box.build(os.path.join(HERE, "share.c"))
@@ -49,7 +53,8 @@ class Pair:
 
     def key(self):
         """How the option --inherit-fd names the object."""
-        return {"memfd": "memfd:shared", "anon": "dev/zero"}.get(self.kind, self.path.lstrip("/"))
+        return {"memfd": "memfd:shared", "anon": "dev/zero", "hugememfd": "memfd:shared", "hugeanon": "anon_hugepage",
+                "hugefile": f"{self.path}.huge/object".lstrip("/")}.get(self.kind, self.path.lstrip("/"))
 
     def way_in(self):
         """A path in /proc that opens what the outsider holds."""
@@ -61,6 +66,8 @@ class Pair:
 
     def end(self):
         box.kill_all([p for p in [*self.pids, self.outsider] if box.alive(p)])
+        if self.kind == "hugefile":
+            subprocess.run(["umount", "--lazy", f"{self.path}.huge"], check=True)
         for name in (self.log, f"{self.path}.new"):
             if os.path.exists(name):
                 os.unlink(name)

@@ -141,12 +141,19 @@ def case_unseen(pair):
 
 CASES = {name[5:]: function for name, function in globals().items() if name.startswith("case_")}
 KINDS = [("shm", "map"), ("shm", "fd"), ("disk", "map"), ("disk", "fd"), ("memfd", "map"), ("memfd", "fd"), ("anon", "map"),
+         ("hugefile", "map"), ("hugefile", "fd"), ("hugememfd", "map"), ("hugememfd", "fd"), ("hugeanon", "map"),
          ("shm", "flight"), ("disk", "flight"), ("memfd", "flight")]
 
 
 def run_case(tally, kind, way, case):
     name = f"{kind} held by {way}: {case}"
     pair = None
+    # Two objects of two pages at the same time.
+    lent = box.lend_huge_pages(4) if kind.startswith("huge") else 0
+    if kind.startswith("huge") and lent < 4:
+        tally.skip(name, f"{lent} of 4 huge pages could be had")
+        box.lend_huge_pages(-lent)
+        return
     try:
         pair = Pair(kind, way)
         CASES[case](pair)
@@ -156,6 +163,7 @@ def run_case(tally, kind, way, case):
     finally:
         if pair:
             pair.end()
+        box.lend_huge_pages(-lent)
 
 
 def main():

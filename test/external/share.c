@@ -1,10 +1,10 @@
 /*
  * share - one shared object, a process that stays (the outsider) and two that are dumped (the tree)
  *
- *   share shm|disk|memfd|anon map|fd|flight PATH
+ *   share shm|disk|memfd|anon|hugefile|hugememfd|hugeanon map|fd|flight PATH
  *
  * The outsider makes the object and forks the tree; with "fd" it keeps but a descriptor and
- * reads through that; with "flight" its descriptor is on its way through a socket, where nobody sees it. Everybody counts in the object, under a robust lock; who finds the lock abandoned
+ * reads through that; a "hugefile" is the file "object" of the hugetlbfs PATH.huge; with "flight" its descriptor is on its way through a socket, where nobody sees it. Everybody counts in the object, under a robust lock; who finds the lock abandoned
  * says so and counts that, too. The outsider prints "ready TREE-PID", and each 10 ms its view
  * goes to the file PATH.log: "tree COUNT outsider COUNT dead COUNT".
  */
@@ -23,7 +23,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define BYTES (4UL << 20)
+#define BYTES	  (4UL << 20)
+#define PAGES_2MB (21 << 26)
 
 struct shared {
 	pthread_mutex_t lock;
@@ -39,15 +40,18 @@ static void die(const char *what)
 
 static int make(const char *kind, const char *path)
 {
+	char object[4096];
 	int fd;
 
-	if (!strcmp(kind, "anon"))
+	if (strstr(kind, "anon"))
 		return -1;
-	fd = !strcmp(kind, "memfd") ? (int)syscall(SYS_memfd_create, "shared", 0)
-				    : open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+	snprintf(object, sizeof(object), strcmp(kind, "hugefile") ? "%s" : "%s.huge/object", path);
+	fd = strstr(kind, "memfd")
+		     ? (int)syscall(SYS_memfd_create, "shared", *kind == 'h' ? MFD_HUGETLB | PAGES_2MB : 0)
+		     : open(object, O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (fd < 0 || ftruncate(fd, BYTES))
 		die(path);
-	if (strcmp(kind, "memfd") && unlink(path))
+	if (!strstr(kind, "memfd") && unlink(object))
 		die(path);
 	return fd;
 }
@@ -143,17 +147,18 @@ int main(int argc, char **argv)
 	struct shared *shared;
 	bool by_fd, in_flight;
 	pid_t pid;
-	int fd;
+	int fd, anon;
 
 	if (argc != 4) {
-		fprintf(stderr, "usage: share shm|disk|memfd|anon map|fd|flight PATH\n");
+		fprintf(stderr, "usage: share shm|disk|memfd|anon|hugefile|hugememfd|hugeanon map|fd|flight PATH\n");
 		return 2;
 	}
 	by_fd = !strcmp(argv[2], "fd");
 	in_flight = !strcmp(argv[2], "flight");
 	signal(SIGCHLD, SIG_IGN);
 	fd = make(argv[1], argv[3]);
-	shared = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
+	anon = MAP_ANONYMOUS | (!strcmp(argv[1], "hugeanon") ? MAP_HUGETLB | PAGES_2MB : 0);
+	shared = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | (fd < 0 ? anon : 0), fd, 0);
 	if (shared == MAP_FAILED)
 		die("mmap");
 	pthread_mutexattr_init(&attr);

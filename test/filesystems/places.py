@@ -4,7 +4,6 @@ They are mounted in the box's private mount namespace and below its work directo
 Ending the box unmounts them and frees their loop devices, whatever happened before.
 """
 import contextlib
-import fcntl
 import os
 import subprocess
 
@@ -166,32 +165,17 @@ class Hugetlbfs(Place):
     """A directory, on which the programs mount one themselves, and pages for it. Not in ALL, for its files can't be written."""
     name = "hugetlbfs"
     PAGES = 8
-    POOL = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
     lent = 0
 
     def make(self):
-        if not os.path.exists(self.POOL):
-            raise Lacking("this kernel has no huge pages of 2 MiB")
-        self.lent = self.change_pool(self.PAGES)
+        self.lent = box.lend_huge_pages(self.PAGES)
         if self.lent < self.PAGES:
             raise Lacking(f"{self.lent} of {self.PAGES} huge pages could be had")
-
-    def change_pool(self, n):
-        """The pool is the machine's: others may have pages in it, too."""
-        lock = os.open(os.path.dirname(os.path.dirname(self.POOL)), os.O_RDONLY)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            before = int(box.read(self.POOL))
-            with open(self.POOL, "w") as f:
-                f.write(str(before + n))
-            return int(box.read(self.POOL)) - before
-        finally:
-            os.close(lock)
 
     def end(self):
         super().end()
         if self.lent:
-            self.change_pool(-self.lent)
+            box.lend_huge_pages(-self.lent)
             self.lent = 0
 
 

@@ -262,6 +262,26 @@ def shared_deleted(pids):
     return objects
 
 
+HUGE_POOL = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+
+
+def lend_huge_pages(n):
+    """Put n huge pages of 2 MiB more into the kernel's pool, or take some off: how many it really has more.
+
+    The pool is the machine's: others may have pages in it, too."""
+    if not os.path.exists(HUGE_POOL):
+        return 0
+    lock = os.open(os.path.dirname(os.path.dirname(HUGE_POOL)), os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        before = int(read(HUGE_POOL))
+        with open(HUGE_POOL, "w") as f:
+            f.write(str(max(before + n, 0)))
+        return int(read(HUGE_POOL)) - before
+    finally:
+        os.close(lock)
+
+
 def shm_state():
     """Names in the box's /dev/shm, and bytes it holds, unnamed ones included."""
     fs = os.statvfs(SHM)
