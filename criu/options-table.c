@@ -196,7 +196,7 @@ static bool has_prefix(const char *text, const char *prefix)
 
 /* Kinds of mainline that stand for things this version does not save. */
 static const char *const foreign_externals[] = {
-	"mnt[", "dev[", "unix[", "net[", "pid[", "veth[", "macvlan[", "netdev[",
+	"mnt[", "dev[", "net[", "pid[", "veth[", "macvlan[", "netdev[",
 };
 
 static int set_external(struct options *options, const struct option_row *row, const char *value, bool on)
@@ -204,7 +204,8 @@ static int set_external(struct options *options, const struct option_row *row, c
 	unsigned int a, b;
 	int end = 0;
 
-	if (sscanf(value, "file[%x:%x]%n", &a, &b, &end) == 2 || sscanf(value, "tty[%x:%x]%n", &a, &b, &end) == 2) {
+	if (sscanf(value, "file[%x:%x]%n", &a, &b, &end) == 2 || sscanf(value, "tty[%x:%x]%n", &a, &b, &end) == 2 ||
+	    sscanf(value, "unix[%u]%n", &a, &end) == 1) {
 		if (end && !value[end]) {
 			VEC_PUSH(&options->externals, value);
 			return 0;
@@ -213,7 +214,22 @@ static int set_external(struct options *options, const struct option_row *row, c
 	for (size_t i = 0; i < ARRAY_SIZE(foreign_externals); i++)
 		if (has_prefix(value, foreign_externals[i]))
 			return set_unsupported_value(options, row, value);
-	return bad_value(row, value, "file[MNT_ID:INODE] or tty[RDEV:DEV], both in hexadecimal");
+	return bad_value(row, value, "file[MNT_ID:INODE] or tty[RDEV:DEV], both in hexadecimal, or unix[INODE]");
+}
+
+static int set_ext_unix_sk(struct options *options, const struct option_row *row, const char *value, bool on)
+{
+	options->ext_unix_sk = true;
+	for (const char *p = value; p && *p;) {
+		const char *end;
+		uint64_t ino;
+
+		if (parse_number(p, UINT32_MAX, &ino, &end) || !ino || (*end && (*end != ',' || !end[1])))
+			return bad_value(row, value, "inode numbers of sockets with commas between");
+		VEC_PUSH(&options->lost_unix_peers, ino);
+		p = *end ? end + 1 : end;
+	}
+	return 0;
 }
 
 static int set_inherit_fd(struct options *options, const struct option_row *row, const char *value, bool on)
@@ -369,7 +385,8 @@ const struct option_row option_table[] = {
 	FLAG("link-remap", 0, link_remap, "link deleted files that still have other names back"),
 	CALL("external-holders", 0, REQ, set_external_holders, "HOW",
 	     "shared memory held outside the tree, too: refuse (default of dump), attach, copy"),
-	CALL("external", 0, REQ, set_external, "RES", "file[MNT_ID:INODE] or tty[RDEV:DEV] is given back by --inherit-fd"),
+	CALL("external", 0, REQ, set_external, "RES", "file[MNT_ID:INODE], tty[RDEV:DEV] or unix[INODE] is given back by --inherit-fd"),
+	CALL("ext-unix-sk", 'x', OPT, set_ext_unix_sk, "INODES", "datagram sockets connect again to names outside the tree; others may lose peers"),
 	CALL("file-validation", 0, REQ, set_file_validation, "HOW", "tell whether files changed: buildid (default), filesize"),
 	CALL("network-lock", 0, REQ, set_network_lock, "HOW", "only skip and iptables; there is never anything to lock"),
 	CALL("manage-cgroups", 0, OPT, set_manage_cgroups, "HOW", "only ignore, none and soft; cgroups are not saved"),
@@ -410,7 +427,6 @@ const struct option_row option_table[] = {
 	UNSUPPORTED_FLAG("skip-in-flight"),
 	UNSUPPORTED_FLAG("tcp-established"),
 	UNSUPPORTED_FLAG("tcp-close"),
-	UNSUPPORTED("ext-unix-sk", 'x', OPT),
 	UNSUPPORTED_FLAG("weak-sysctls"),
 	UNSUPPORTED("cgroup-root", 0, REQ),
 	UNSUPPORTED("cgroup-yard", 0, REQ),

@@ -322,6 +322,14 @@ int options_check(const struct options *options)
 	return check_combination(options);
 }
 
+bool options_unix_may_lose(const struct options *options, uint32_t ino, uint32_t peer)
+{
+	for (size_t i = 0; i < options->lost_unix_peers.n; i++)
+		if (options->lost_unix_peers.data[i] == ino || options->lost_unix_peers.data[i] == peer)
+			return true;
+	return false;
+}
+
 int options_inherited(const struct options *options, const char *key)
 {
 	for (size_t i = 0; i < options->inherit_fds.n; i++)
@@ -334,6 +342,7 @@ void options_free(struct options *options)
 {
 	VEC_FREE(&options->action_scripts);
 	VEC_FREE(&options->externals);
+	VEC_FREE(&options->lost_unix_peers);
 	VEC_FREE(&options->inherit_fds);
 	VEC_FREE(&options->unsupported);
 	if (options->arena)

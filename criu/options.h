@@ -68,7 +68,9 @@ struct options {
 	bool skip_file_rwx_check;
 	bool validate_build_id;		  /* --file-validation buildid (default) or filesize */
 	VEC(const char *) action_scripts; /* in the order given */
-	VEC(const char *) externals;	  /* --external file[...] / tty[...] kept verbatim */
+	VEC(const char *) externals;	  /* --external RESOURCE, kept verbatim */
+	bool ext_unix_sk;
+	VEC(uint32_t) lost_unix_peers; /* --ext-unix-sk=INODE,... */
 	VEC(struct inherit_fd) inherit_fds;
 	bool json;
 	const char *html_file;
@@ -99,6 +101,9 @@ int must_check options_parse(int argc, char **argv, struct options *ret);
  * Return: 0 or -EINVAL (logged)
  */
 int must_check options_check(const struct options *options);
+
+/** options_unix_may_lose - is socket @ino, or its peer @peer, in the list of --ext-unix-sk? */
+bool options_unix_may_lose(const struct options *options, uint32_t ino, uint32_t peer);
 
 /** options_inherited - the descriptor given for @key with --inherit-fd; borrowed; -ENOENT silently. */
 int must_check options_inherited(const struct options *options, const char *key);

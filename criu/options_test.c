@@ -89,6 +89,25 @@ static void test_dump(void)
 	options_free(&options);
 }
 
+static void test_unix(void)
+{
+	struct options options;
+
+	CHECK_EQ(PARSE("dump -t 1 --external unix[42]", &options), 0);
+	CHECK(!options.ext_unix_sk && options.externals.n == 1);
+	options_free(&options);
+	CHECK_EQ(PARSE("dump -t 1 -x", &options), 0);
+	CHECK(options.ext_unix_sk);
+	CHECK(!options_unix_may_lose(&options, 12, 0));
+	options_free(&options);
+	CHECK_EQ(PARSE("restore --ext-unix-sk=12,4294967295", &options), 0);
+	CHECK_EQ(options_check(&options), 0);
+	CHECK(options.ext_unix_sk);
+	CHECK(options_unix_may_lose(&options, 12, 1) && options_unix_may_lose(&options, 1, 4294967295));
+	CHECK(!options_unix_may_lose(&options, 13, 14));
+	options_free(&options);
+}
+
 static void test_restore(void)
 {
 	struct options options;
@@ -164,6 +183,13 @@ static void test_refused(void)
 		"dump --external file[xyz]",
 		"dump --external file[1:2]x",
 		"dump --external other[1]",
+		"dump --external unix[x]",
+		"dump --external unix[1]2",
+		"dump --ext-unix-sk=x",
+		"dump --ext-unix-sk=0",
+		"dump --ext-unix-sk=1,",
+		"dump --ext-unix-sk=1;2",
+		"dump --ext-unix-sk=4294967296",
 		"dump --network-lock padlock",
 		"dump --manage-cgroups=some",
 		"dump --file-validation md5",
@@ -180,8 +206,6 @@ static void test_refused(void)
 		"cpuinfo dump",
 		"dump",
 		"dump -t 1 --tcp-established",
-		"dump -t 1 -x",
-		"dump -t 1 --ext-unix-sk=12",
 		"dump -t 1 --track-mem",
 		"dump -t 1 --prev-images-dir before",
 		"dump -t 1 --auto-dedup",
@@ -330,6 +354,7 @@ int main(void)
 		return 1;
 	test_defaults();
 	test_dump();
+	test_unix();
 	test_restore();
 	test_verbosity();
 	test_refused();

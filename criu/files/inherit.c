@@ -21,6 +21,11 @@ void inherit_key_pipe(char ret[INHERIT_KEY_BYTES], uint32_t pipe_id)
 	snprintf(ret, INHERIT_KEY_BYTES, "pipe:[%" PRIu32 "]", pipe_id);
 }
 
+void inherit_key_socket(char ret[INHERIT_KEY_BYTES], uint32_t ino)
+{
+	snprintf(ret, INHERIT_KEY_BYTES, "socket:[%" PRIu32 "]", ino);
+}
+
 bool inherit_external(const struct options *options, const char *key)
 {
 	for (size_t i = 0; i < options->externals.n; i++)

@@ -16,6 +16,7 @@ struct made_file;
 /* Keys, as users and mainline write them: hexadecimal without 0x, pipes decimal. */
 void inherit_key_file(char ret[INHERIT_KEY_BYTES], int mnt_id, uint64_t ino);
 void inherit_key_tty(char ret[INHERIT_KEY_BYTES], uint64_t rdev, uint64_t dev);
+void inherit_key_socket(char ret[INHERIT_KEY_BYTES], uint32_t ino);
 void inherit_key_pipe(char ret[INHERIT_KEY_BYTES], uint32_t pipe_id);
 
 /** inherit_external - was @key given with --external? Compared as exact text. */

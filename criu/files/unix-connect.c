@@ -23,7 +23,8 @@ static bool same_name(const UnixSkEntry *a, const UnixSkEntry *b)
 static struct unix_node *find_listener(struct unix_restore *state, const UnixSkEntry *entry)
 {
 	for (size_t i = 0; i < state->n; i++)
-		if (state->nodes[i].entry->state == UNIX_LISTEN && same_name(state->nodes[i].entry, entry))
+		if (state->nodes[i].entry->state == UNIX_LISTEN && state->nodes[i].given_fd < 0 &&
+		    same_name(state->nodes[i].entry, entry))
 			return &state->nodes[i];
 	return NULL;
 }
@@ -42,14 +43,20 @@ static struct unix_node *add_stand_in(struct unix_restore *state, const struct m
 	entry->backlog = 1;
 	entry->peer_creds = server->peer ? server->peer->entry->peer_creds : server->entry->peer_creds;
 	node->entry = entry;
-	node->fd = node->spare_fd = -1;
+	node->fd = node->spare_fd = node->given_fd = -1;
 	node->stand_in = true;
 	return node;
 }
 
+/* Nothing to make. */
+static bool is_elsewhere(const struct unix_node *node)
+{
+	return node->outside || node->given_fd >= 0;
+}
+
 static bool is_connection(const struct unix_node *node)
 {
-	return node->entry->type != SOCK_DGRAM && node->entry->state == UNIX_ESTABLISHED &&
+	return node->entry->type != SOCK_DGRAM && node->entry->state == UNIX_ESTABLISHED && !is_elsewhere(node) &&
 	       (!node->peer || node->peer->entry->state != UNIX_LISTEN);
 }
 
@@ -77,7 +84,7 @@ void unix_find_servers(struct unix_restore *state, const struct model *model)
 
 bool unix_is_paired(const struct unix_node *node)
 {
-	if (node->entry->state != UNIX_ESTABLISHED)
+	if (node->entry->state != UNIX_ESTABLISHED || is_elsewhere(node))
 		return false;
 	if (node->entry->type == SOCK_DGRAM)
 		return node->peer ? node->peer->peer == node : !node->is_target;
@@ -93,7 +100,7 @@ static int listen_all(void *arg)
 	for (size_t i = 0; i < making->state->n; i++) {
 		struct unix_node *node = &making->state->nodes[i];
 
-		if (node->entry->state != UNIX_LISTEN || node->done ||
+		if (node->entry->state != UNIX_LISTEN || node->done || is_elsewhere(node) ||
 		    !unix_creds_equal(node->entry->peer_creds, making->creds))
 			continue;
 		if (listen(node->fd, node->entry->backlog))
@@ -157,7 +164,7 @@ static int make_named(struct unix_restore *state)
 			err = make_socket(node->entry->type, &node->spare_fd);
 			continue;
 		}
-		if (node->listener)
+		if (node->listener || is_elsewhere(node))
 			continue;
 		if (node->fd < 0)
 			err = make_socket(node->entry->type, &node->fd);
@@ -174,7 +181,7 @@ static int listen_as(struct unix_restore *state)
 		const struct unix_node *node = &state->nodes[i];
 		struct unix_making making = { .state = state, .creds = node->entry->peer_creds };
 
-		if (node->entry->state == UNIX_LISTEN && !node->done)
+		if (node->entry->state == UNIX_LISTEN && !node->done && !is_elsewhere(node))
 			err = unix_as(making.creds, listen_all, &making);
 	}
 	return err;

@@ -36,6 +36,8 @@ void unix_dump_free(struct files_dump_state *state)
 	sock_diag_unix_free(&state->unixes->list);
 	hash_free(&state->unixes->by_ino);
 	hash_free(&state->unixes->tree);
+	hash_free(&state->unixes->outside);
+	proc_owners_free(&state->unixes->owners);
 }
 
 bool unix_match(const struct file_desc *desc)
@@ -164,16 +166,6 @@ int unix_plan(struct files_dump *ctx, struct file_desc *desc)
 
 /* --- references ------------------------------------------------------------------- */
 
-static int refuse_outside(struct files_dump *ctx, const struct file_desc *desc, const char *what, uint32_t ino)
-{
-	refuse(ctx->refusals,
-	       "%s: %s, socket:[%" PRIu32
-	       "], is not in the tree: dump whoever has it, too, or close the connection before "
-	       "the dump",
-	       desc->link, what, ino);
-	return 0;
-}
-
 /* Who has connected can't be seen before the connection is accepted: one who has the socket is taken for it. */
 static void add_waiting_creds(struct files_dump *ctx, pid_t pid, UnixSkEntry *client)
 {
@@ -203,7 +195,10 @@ static int resolve_listener(struct files_dump *ctx, const struct file_desc *desc
 			       "read; accept it before the dump",
 			       desc->link);
 		} else if (!client) {
-			refuse_outside(ctx, desc, "who waits to be accepted", diag->icons[i]);
+			refuse(ctx->refusals,
+			       "%s: %s waits to be accepted and is not in the tree: dump that one, too, or accept it "
+			       "before the dump",
+			       desc->link, unix_outside_text(ctx, diag->icons[i]));
 		} else {
 			client->entry->usk->peer = diag->ino;
 			client->entry->usk->has_waiting = true;
@@ -259,14 +254,16 @@ int unix_resolve(struct files_dump *ctx, struct file_desc *desc)
 	const UnixSkEntry *entry = desc->entry->usk;
 	const struct unix_seen *peer = hash_get(&state->tree, entry->peer, 0);
 
+	unix_outside_warn(ctx);
 	if (entry->state == UNIX_LISTEN)
 		return resolve_listener(ctx, desc);
 	if (entry->reset && (entry->peer || entry->state != UNIX_ESTABLISHED))
 		refuse(ctx->refusals, "%s: unix socket with an error pending: not supported; read it with SO_ERROR",
 		       desc->link);
 	if (entry->peer && !peer)
-		return refuse_outside(ctx, desc, "the other end of the unix socket", entry->peer);
-	if (entry->state == UNIX_ESTABLISHED && !entry->peer && !is_closed(entry) && !is_waiting(state, entry->ino))
+		unix_outside_resolve(ctx, desc);
+	else if (entry->state == UNIX_ESTABLISHED && !entry->peer && !is_closed(entry) &&
+		 !is_waiting(state, entry->ino))
 		refuse(ctx->refusals,
 		       "%s: unix socket that waits to be accepted by a process outside the tree: dump that one, too, "
 		       "or "

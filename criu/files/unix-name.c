@@ -37,6 +37,26 @@ static int path_len(const UnixSkEntry *entry)
 	return !entry->name.len ? 0 : strnlen((const char *)entry->name.data, entry->name.len);
 }
 
+const char *unix_name_text(struct arena *arena, const void *name, size_t bytes)
+{
+	const unsigned char *from = name;
+	char *text, *to;
+
+	if (!bytes)
+		return "";
+	if (from[0])
+		bytes = strnlen(name, bytes);
+	text = to = arena_alloc(arena, 4 * bytes + 4);
+	to += sprintf(to, " '");
+	for (size_t i = 0; i < bytes; i++)
+		if (!i && !from[i])
+			*to++ = '@';
+		else
+			to += sprintf(to, from[i] < ' ' || from[i] > '~' ? "\\x%02x" : "%c", from[i]);
+	strcpy(to, "'");
+	return text;
+}
+
 /* --- dump ------------------------------------------------------------------ */
 
 static bool leads_to(const char *path, const struct stat *st)
@@ -245,7 +265,7 @@ int unix_name_connect(int fd, const struct unix_node *to)
 	socklen_t bytes;
 
 	fill_addr(to->entry, &addr, &bytes);
-	if (is_path(to->entry)) {
+	if (is_path(to->entry) && !to->outside) {
 		file = ioctl(to->fd, SIOCUNIXFILE);
 		if (file < 0)
 			return fail_errno("SIOCUNIXFILE");
@@ -253,7 +273,9 @@ int unix_name_connect(int fd, const struct unix_node *to)
 		snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d", file);
 	}
 	if (connect(fd, (const struct sockaddr *)&addr, bytes))
-		return fail_errno("cannot connect to unix socket %" PRIu32, to->entry->ino);
+		return fail_errno("cannot connect to unix socket %" PRIu32 "%s%.*s", to->entry->ino,
+				  is_path(to->entry) ? ", " : "", path_len(to->entry),
+				  is_path(to->entry) ? (const char *)to->entry->name.data : "");
 	return 0;
 }
 

@@ -141,6 +141,8 @@ int unix_fill_queues(struct files_restore *ctx)
 		const struct sk_packet_image *packet = &ctx->model->sk_packets.data[i];
 		const struct unix_node *node = hash_get(&state->by_id, packet->entry->id_for, 0);
 		LOG_SCOPE("file", packet->entry->id_for);
+		if (node && node->given_fd >= 0)
+			return fail(EINVAL, "messages are queued at a socket that is given with --inherit-fd");
 		int fd = !node ? -1 : node->peer ? node->peer->fd : node->spare_fd;
 		int err;
 

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "files/files-internal.h"
+#include "kernel/proc-owner.h"
 #include "kernel/sock-diag.h"
 
 /* States, as sock_diag and the images have them. */
@@ -13,6 +14,9 @@ enum unix_state {
 	UNIX_CLOSE = 7,
 	UNIX_LISTEN = 10,
 };
+
+/* unix_sk_entry.uflags: the socket is outside the images, or left to the user. */
+#define UNIX_EXTERN 1
 
 /* Bits of shutdown states, as the kernel and the images have them. */
 enum unix_shutdown {
@@ -35,6 +39,9 @@ struct unix_dump {
 	sock_diag_unix_list list; /* all of this network namespace */
 	struct hash by_ino;	  /* inode -> struct sock_diag_unix * */
 	struct hash tree;	  /* inode -> struct unix_seen *: those of the tree */
+	struct hash outside;	  /* inode -> its UnixSkEntry *, to be connected to by name */
+	struct proc_owners owners;
+	bool warned; /* unix_outside_warn() */
 	struct peek_guard *guard;
 };
 
@@ -52,6 +59,18 @@ int must_check unix_queue_collect(struct files_dump *ctx, const struct file_desc
 
 /** unix_queue_dump - what is queued at @desc, into the model; the queue is left as it is. */
 int must_check unix_queue_dump(struct files_dump *ctx, const struct file_desc *desc);
+
+/** unix_outside_text - "socket:[7] '/run/x' of process 41 (xd)", for messages; in the model's arena. */
+const char *unix_outside_text(struct files_dump *ctx, uint32_t ino);
+
+/** unix_outside_resolve - the peer of @desc is not in the tree: what the options say, or refuse. */
+void unix_outside_resolve(struct files_dump *ctx, const struct file_desc *desc);
+
+/** unix_outside_warn - once, of datagram sockets outside that are connected to one of the tree. */
+void unix_outside_warn(struct files_dump *ctx);
+
+/** unix_name_text - " '/run/x'", " '@x'", with \\xNN for what can't be shown; "" if there is none. */
+const char *unix_name_text(struct arena *arena, const void *name, size_t bytes);
 
 /** unix_name_plan - what becomes of the path @desc is bound to. */
 int must_check unix_name_plan(struct files_dump *ctx, const struct file_desc *desc);
@@ -113,6 +132,8 @@ struct unix_node {
 	bool is_target;		    /* somebody is connected to it */
 	bool done;		    /* it listens */
 	bool stand_in;		    /* for a listener that is gone: no description */
+	bool outside;		    /* not of the images: others connect to its name */
+	int given_fd;		    /* with --inherit-fd; borrowed; -1: none */
 };
 
 struct unix_restore {
@@ -154,6 +175,9 @@ int must_check unix_name_connect(int fd, const struct unix_node *to);
 
 /** unix_name_undo - the restore has failed: take the path away again. */
 void unix_name_undo(struct unix_node *node);
+
+/** unix_is_outside - an entry that stands for a name outside the images, for others to connect to. */
+bool unix_is_outside(const UnixSkEntry *entry);
 
 /** unix_find_servers - which connections are made through which listener. */
 void unix_find_servers(struct unix_restore *state, const struct model *model);

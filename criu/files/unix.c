@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/un.h>
 
+#include "files/inherit.h"
 #include "files/sock-opts.h"
 #include "files/unix-dump.h"
 #include "files/unix-sk.h"
@@ -30,9 +31,12 @@ static int unix_validate(const struct model *model, const FileEntry *file)
 
 	if (!entry || entry->id != file->id || !entry->opts)
 		return fail(EINVAL, "unix socket without its entry");
-	if (entry->uflags)
-		return fail(ENOTSUP, "unix socket %" PRIu32 ": its other end is outside the images: not supported",
-			    entry->ino);
+	if (entry->uflags & ~(uint32_t)UNIX_EXTERN)
+		return fail(ENOTSUP,
+			    "unix socket %" PRIu32 ": flags %#" PRIx32 ", of a plugin or a service: not supported",
+			    entry->ino, entry->uflags);
+	if (unix_is_outside(entry) && entry->name.len && entry->name.data[0] && entry->name.data[0] != '/')
+		return fail(EINVAL, "unix socket %" PRIu32 ": outside the images at a relative name", entry->ino);
 	if (entry->state == UNIX_LISTEN && !entry->name.len)
 		return fail(EINVAL, "unix socket %" PRIu32 " listens without a name", entry->ino);
 	return sock_opts_validate(entry->opts);
@@ -93,6 +97,37 @@ static size_t count_unix(const struct model *model)
 	return n;
 }
 
+bool unix_is_outside(const UnixSkEntry *entry)
+{
+	return (entry->uflags & UNIX_EXTERN) && entry->type == SOCK_DGRAM && entry->state == UNIX_LISTEN;
+}
+
+/* Does the user give it, or allow what restore does without? */
+static int ask_user(const struct files_restore *ctx, struct unix_node *node)
+{
+	const struct options *options = ctx->options;
+	const UnixSkEntry *entry = node->entry;
+	char key[INHERIT_KEY_BYTES];
+
+	inherit_key_socket(key, entry->ino);
+	node->outside = unix_is_outside(entry);
+	node->given_fd = options_inherited(options, key);
+	if (node->given_fd < 0 && !node->outside && (entry->uflags & UNIX_EXTERN) &&
+	    !options_unix_may_lose(options, entry->ino, entry->ino))
+		return fail(EINVAL,
+			    "unix socket %s was external: give it with --inherit-fd fd[N]:%s, or have its other end "
+			    "closed with --ext-unix-sk=%" PRIu32,
+			    key, key, entry->ino);
+	if (node->peer && unix_is_outside(node->peer->entry) && !options->ext_unix_sk)
+		return fail(EINVAL,
+			    "unix socket %s was connected to%s outside the images: have it connected again with "
+			    "--ext-unix-sk",
+			    key,
+			    unix_name_text(ctx->model->arena, node->peer->entry->name.data,
+					   node->peer->entry->name.len));
+	return 0;
+}
+
 static void link_peers(struct unix_restore *state)
 {
 	struct hash by_ino = { 0 };
@@ -100,7 +135,7 @@ static void link_peers(struct unix_restore *state)
 	for (size_t i = 0; i < state->n; i++)
 		hash_put(&by_ino, state->nodes[i].entry->ino, 0, &state->nodes[i]);
 	for (size_t i = 0; i < state->n; i++)
-		if (state->nodes[i].entry->peer)
+		if (state->nodes[i].entry->peer && !(state->nodes[i].entry->uflags & UNIX_EXTERN))
 			state->nodes[i].peer = hash_get(&by_ino, state->nodes[i].entry->peer, 0);
 	for (size_t i = 0; i < state->n; i++)
 		if (state->nodes[i].peer)
@@ -112,6 +147,7 @@ static int start(struct files_restore *ctx)
 {
 	struct unix_restore *state = arena_new_of(ctx->model->arena, struct unix_restore);
 	const size_t n = count_unix(ctx->model);
+	int err = 0;
 
 	/* As many again stand in for listeners that are gone. */
 	state->room = 2 * n;
@@ -128,10 +164,20 @@ static int start(struct files_restore *ctx)
 			continue;
 		state->n++;
 		node->entry = file->usk;
-		node->fd = node->spare_fd = -1;
+		node->fd = node->spare_fd = node->given_fd = -1;
 		hash_put(&state->by_id, file->id, 0, node);
 	}
 	link_peers(state);
+	for (size_t i = 0; i < state->n && !err; i++)
+		err = ask_user(ctx, &state->nodes[i]);
+	for (size_t i = 0; i < state->n && !err; i++)
+		if (state->nodes[i].peer && state->nodes[i].peer->given_fd >= 0)
+			err = fail(EINVAL,
+				   "socket:[%" PRIu32 "] is given with --inherit-fd, but socket:[%" PRIu32
+				   "] of the images is connected to it",
+				   state->nodes[i].peer->entry->ino, state->nodes[i].entry->ino);
+	if (err)
+		return err;
 	unix_find_servers(state, ctx->model);
 	return make_all(state);
 }
@@ -144,6 +190,10 @@ static int unix_make(struct files_restore *ctx, const FileEntry *file, struct ma
 	if (err)
 		return err;
 	node = hash_get(&ctx->state->unixes->by_id, file->id, 0);
+	if (node->given_fd >= 0)
+		return inherit_share(node->given_fd, ret);
+	if (node->fd < 0)
+		return fail(EINVAL, "unix socket outside the images: a descriptor table names it");
 	if (fcntl(node->fd, F_SETFL, file->usk->flags & ~(uint32_t)O_ASYNC))
 		return fail_errno("unix socket: F_SETFL");
 	/* files_make() may move its descriptor. */
@@ -172,7 +222,7 @@ static int shut_down(const struct unix_node *node)
 	static const int how[] = { -1, SHUT_RD, SHUT_WR, SHUT_RDWR };
 	const int wanted = how[node->entry->shutdown & UNIX_SHUT_BOTH];
 
-	if (wanted >= 0 && shutdown(node->fd, wanted))
+	if (node->fd >= 0 && wanted >= 0 && shutdown(node->fd, wanted))
 		return fail_errno("unix socket: shutdown");
 	return 0;
 }
@@ -196,7 +246,7 @@ static int settle_all(struct files_restore *ctx)
 	for (size_t i = 0; i < state->n && !err; i++)
 		err = shut_down(&state->nodes[i]);
 	for (size_t i = 0; i < state->n && !err; i++) {
-		if (state->nodes[i].stand_in)
+		if (state->nodes[i].fd < 0 || state->nodes[i].stand_in)
 			continue;
 		const struct unix_node *node = &state->nodes[i];
 		LOG_SCOPE("file", node->entry->id);

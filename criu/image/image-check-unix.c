@@ -51,7 +51,7 @@ int image_check_unix(const struct image_objects *objects, const FileEntry *file)
 	if (entry->type != SOCK_STREAM && entry->type != SOCK_DGRAM && entry->type != SOCK_SEQPACKET)
 		return fail(EINVAL, "files.img: unix socket %u: type %u", entry->id, entry->type);
 	if (entry->state != UNIX_STATE_ESTABLISHED && entry->state != UNIX_STATE_CLOSE &&
-	    (entry->state != UNIX_STATE_LISTEN || entry->type == SOCK_DGRAM))
+	    (entry->state != UNIX_STATE_LISTEN || (entry->type == SOCK_DGRAM && !(entry->uflags & UNIX_UFLAG_EXTERN))))
 		return fail(EINVAL, "files.img: unix socket %u: state %u", entry->id, entry->state);
 	if (entry->name.len > UNIX_NAME_MAX_BYTES || entry->backlog > INT32_MAX)
 		return fail(EINVAL, "files.img: unix socket %u: name of %zu bytes, backlog %u", entry->id,

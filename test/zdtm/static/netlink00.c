@@ -98,7 +98,10 @@ static int ask_route(const struct sock *s)
 		struct nlmsghdr header;
 		struct ifinfomsg info;
 	} msg = {
-		.header = { .nlmsg_len = sizeof(msg), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST, .nlmsg_seq = 7 },
+		.header = { .nlmsg_len = sizeof(msg),
+			    .nlmsg_type = RTM_GETLINK,
+			    .nlmsg_flags = NLM_F_REQUEST,
+			    .nlmsg_seq = 7 },
 		.info = { .ifi_index = 1 },
 	};
 	union {

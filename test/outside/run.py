@@ -1,0 +1,286 @@
+"""Sockets and pipes of the tree whose other end a process outside has: this program.
+
+    run.py [CASE...]
+"""
+import argparse
+import os
+import re
+import select
+import socket
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "jobs"))
+import box  # noqa: E402
+from box import Failure, wait_for  # noqa: E402
+
+SECONDS = 20
+ME = f"process {os.getpid()} (python3"
+
+
+def inode(end):
+    return os.fstat(end.fileno() if hasattr(end, "fileno") else end).st_ino
+
+
+class Tool:
+    """tool.py, running; a descriptor it is given keeps its number."""
+
+    def __init__(self, case, what, where, pass_fds=()):
+        self.dir = box.fresh_dir("outside", case)
+        self.out = os.path.join(self.dir, "out")
+        self.ends = []
+        argv = ["/usr/bin/python3", os.path.join(HERE, "tool.py"), what, str(where)]
+        self.pid = box.start(argv, self.out, cwd=self.dir, pass_fds=pass_fds)
+        wait_for(lambda: "ready" in self.said(), SECONDS, "the program to be ready")
+
+    def said(self):
+        return box.read(self.out).split()
+
+    def says(self, word):
+        wait_for(lambda: word in self.said(), SECONDS, f"the program to say '{word}'")
+
+    def images(self, name="images"):
+        return box.fresh_dir(os.path.relpath(self.dir, box.WORK), name)
+
+    def dump(self, images, *extra):
+        box.dump(self.pid, images, *extra)
+        box.gone([self.pid])
+
+    def refuses(self, images, *extra):
+        """The error of a dump that must not succeed; nothing may have happened."""
+        try:
+            box.dump(self.pid, images, *extra)
+        except Failure:
+            return " ".join(box.errors(images, "dump"))
+        raise Failure("the dump succeeded")
+
+    def end(self):
+        if box.alive(self.pid):
+            box.kill_all([self.pid])
+
+
+def restore_fails(images, *extra):
+    try:
+        box.restore(images, *extra)
+    except Failure:
+        return " ".join(box.errors(images, "restore"))
+    raise Failure("the restore succeeded")
+
+
+def must_say(text, *parts):
+    for part in parts:
+        if part not in text:
+            raise Failure(f"the message does not say '{part}': {text}")
+
+
+def answers(end, word=b"hello"):
+    end.settimeout(SECONDS * box.PATIENCE)
+    end.send(word)
+    got = end.recv(100)
+    if got != b"answer to " + word:
+        raise Failure(f"'{got}' came back for '{word}'")
+
+
+def pair_of(case, kind=socket.SOCK_STREAM):
+    """(the tool, our end, the inode of its end)"""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+    tool = Tool(case, "answer", theirs.fileno(), [theirs.fileno()])
+    ino = inode(theirs)
+    theirs.close()
+    return tool, ours, ino
+
+
+# --- connections ----------------------------------------------------------------------
+
+def case_pair_refused(case):
+    for kind in socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM:
+        tool, ours, ino = pair_of(case, kind)
+        text = tool.refuses(tool.images())
+        must_say(text, ME, f"socket:[{inode(ours)}]", f"--ext-unix-sk={ino}", f"--external unix[{ino}]")
+        must_say(tool.refuses(tool.images(), "--ext-unix-sk"), ME)
+        answers(ours)
+        tool.end()
+
+
+def case_pair_lost(case):
+    """Named by its own inode, or by that of the other end; what was queued is there before the end."""
+    for named in "own", "other":
+        tool, ours, ino = pair_of(case)
+        images = tool.images()
+        tool.dump(images, f"--ext-unix-sk={ino if named == 'own' else inode(ours)}")
+        if ours.recv(1) != b"":
+            raise Failure("our end does not see that the other is gone")
+        box.restore(images)
+        tool.says("closed")
+        tool.end()
+
+
+def case_pair_given(case):
+    tool, ours, ino = pair_of(case)
+    images = tool.images()
+    tool.dump(images, "--external", f"unix[{ino}]")
+    must_say(restore_fails(images), f"--inherit-fd fd[N]:socket:[{ino}]")
+    ours, theirs = socket.socketpair()
+    box.restore(images, "--inherit-fd", f"fd[{theirs.fileno()}]:socket:[{ino}]", pass_fds=[theirs.fileno()])
+    theirs.close()
+    answers(ours, b"again")
+    tool.end()
+    box.gone([tool.pid])
+    box.restore(images, f"--ext-unix-sk={ino}")
+    tool.says("closed")
+    tool.end()
+
+
+def case_pair_unread(case):
+    """Bytes that nobody would give back are not thrown away."""
+    ours, theirs = socket.socketpair()
+    ours.send(b"unread")
+    tool = Tool(case, "count", theirs.fileno(), [theirs.fileno()])
+    ino = inode(theirs)
+    theirs.close()
+    must_say(tool.refuses(tool.images(), "--external", f"unix[{ino}]"), "6 bytes")
+    images = tool.images()
+    tool.dump(images, f"--ext-unix-sk={ino}")
+    box.restore(images)
+    tool.says("EPIPE")
+    tool.end()
+
+
+def connect(tool, path, kind=socket.SOCK_STREAM):
+    client = socket.socket(socket.AF_UNIX, kind)
+    client.connect(os.path.join(tool.dir, path))
+    return client
+
+
+def case_waiting(case):
+    tool = Tool(case, "listen", "sock")
+    client = connect(tool, "sock")
+    must_say(tool.refuses(tool.images()), f"socket:[{inode(client)}]", ME, "waits to be accepted")
+    client.close()
+    tool.end()
+
+
+def case_accepted(case):
+    tool = Tool(case, "accept", "sock")
+    client = connect(tool, "sock")
+    answers(client)
+    must_say(tool.refuses(tool.images()), f"socket:[{inode(client)}]", ME)
+    answers(client)
+    images = tool.images()
+    tool.dump(images, f"--ext-unix-sk={inode(client)}")
+    box.restore(images)
+    tool.says("closed")
+    tool.end()
+
+
+# --- datagrams ---------------------------------------------------------------------
+
+def hears(sock, seconds=SECONDS):
+    sock.settimeout(seconds * box.PATIENCE)
+    return int(sock.recv(100))
+
+
+def case_dgram_named(case):
+    directory = box.fresh_dir("outside", case + ".log")
+    for name in os.path.join(directory, "log"), "\0criu-test-outside":
+        log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        log.bind(name)
+        theirs = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        theirs.connect(name)
+        tool = Tool(case, "count", theirs.fileno(), [theirs.fileno()])
+        theirs.close()
+        shown = name.replace("\0", "@")
+        must_say(tool.refuses(tool.images()), ME, f"'{shown}'", "--ext-unix-sk")
+        last = hears(log)
+        images = tool.images()
+        tool.dump(images, "--ext-unix-sk")
+        must_say(restore_fails(images), f"'{shown}'", "--ext-unix-sk")
+        while select.select([log], [], [], 0)[0]:
+            last = hears(log)
+        box.restore(images, "--ext-unix-sk")
+        if hears(log) != last + 1 or hears(log) != last + 2:
+            raise Failure("the numbers do not go on")
+        tool.end()
+        log.close()
+
+
+def case_dgram_moved(case):
+    """A name that leads elsewhere is none to connect to."""
+    directory = box.fresh_dir("outside", case + ".log")
+    path = os.path.join(directory, "log")
+    log, theirs = (socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2))
+    log.bind(path)
+    theirs.connect(path)
+    tool = Tool(case, "count", theirs.fileno(), [theirs.fileno()])
+    theirs.close()
+    os.rename(path, path + ".old")
+    must_say(tool.refuses(tool.images(), "--ext-unix-sk"), ME, "--external unix[")
+    hears(log)
+    tool.end()
+
+
+def case_dgram_connected(case):
+    """Who has connected to a socket of the tree is warned of, and can do it again."""
+    tool = Tool(case, "hear", "sock")
+    client = connect(tool, "sock", socket.SOCK_DGRAM)
+    client.send(b"before")
+    tool.says("before")
+    images = tool.images()
+    tool.dump(images)
+    must_say(box.read(f"{images}/dump.log"), f"Warn", f"socket:[{inode(client)}] of {ME}")
+    try:
+        client.send(b"nobody")
+        raise Failure("somebody has it")
+    except ConnectionRefusedError:
+        pass
+    box.restore(images)
+    client.connect(os.path.join(tool.dir, "sock"))
+    client.send(b"after")
+    tool.says("after")
+    tool.end()
+
+
+# --- names ------------------------------------------------------------------------
+
+def case_name_taken(case):
+    """While the tree is away somebody binds its name: that socket is not taken away, listening or not; its file is."""
+    tool = Tool(case, "listen", "sock")
+    path = os.path.join(tool.dir, "sock")
+    images = tool.images()
+    tool.dump(images)
+    for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
+        os.unlink(path)
+        other = socket.socket(socket.AF_UNIX, kind)
+        other.bind(path)
+        ino = os.stat(path).st_ino
+        must_say(restore_fails(images), "in use by a unix socket of another process")
+        if os.stat(path).st_ino != ino:
+            raise Failure("the name leads elsewhere")
+        other.close()
+    box.restore(images)
+    connect(tool, "sock").close()
+    tool.end()
+
+
+CASES = {name[5:]: function for name, function in globals().items() if name.startswith("case_")}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"part of one of: {', '.join(CASES)}")
+    options = parser.parse_args()
+    box.enter()
+    tally = box.Tally()
+    for name, case in CASES.items():
+        if options.cases and not any(re.search(part, name) for part in options.cases):
+            continue
+        try:
+            case(name)
+            tally.ok(name)
+        except Failure as e:
+            tally.fail(name, str(e))
+    return tally.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
