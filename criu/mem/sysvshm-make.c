@@ -6,21 +6,18 @@
  * A segment marked for removal is marked again as soon as we have attached it ourselves: from
  * then on it can't outlive us and the tasks. The others are the guard's business until the restore has succeeded.
  */
-#include <fcntl.h>
+#include <errno.h>
 #include <linux/capability.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kernel/hugepages.h"
 #include "kernel/proc.h"
+#include "kernel/sysvipc.h"
 #include "mem/sysvshm.h"
 #include "util/log.h"
-
-#define NEXT_ID "/proc/sys/kernel/shm_next_id"
 
 uint64_t sysvshm_page_bytes(const SysvShmEntry *entry)
 {
@@ -132,12 +129,10 @@ int sysvshm_check(const struct model *model)
 
 /* --- a new one ------------------------------------------------------------------------ */
 
-static int write_next_id(int id)
-{
-	auto_fd int fd = open(NEXT_ID, O_WRONLY | O_CLOEXEC);
-
-	return fd < 0 || dprintf(fd, "%d", id) < 0 ? -errno : 0;
-}
+struct recipe {
+	key_t key;
+	const SysvShmEntry *entry;
+};
 
 /* Only CAP_IPC_LOCK makes segments of huge pages; a change of the user puts it aside. */
 static int take_capabilities_up(void)
@@ -152,30 +147,24 @@ static int take_capabilities_up(void)
 	return syscall(SYS_capset, &header, caps) ? -errno : 0;
 }
 
-/*
- * Whoever calls shmget(2) is the creator for ever. The system calls change this thread alone, and the kernel makes a
- * process that changed its user unreadable for others of that user: that must not be inherited by the tasks.
- */
+static int get(const void *arg)
+{
+	const struct recipe *recipe = arg;
+	const IpcShmEntry *shm = recipe->entry->shm;
+	int id;
+
+	if (shm->hugetlb_flag && take_capabilities_up())
+		pr_warn("make a segment of huge pages as its creator: take up capabilities: %m");
+	id = shmget(recipe->key, shm->size,
+		    IPC_CREAT | IPC_EXCL | (int)(shm->desc->mode & 0777) | (int)shm->hugetlb_flag);
+	return id < 0 ? -errno : id;
+}
+
 static int get_as_creator(key_t key, const SysvShmEntry *entry)
 {
 	const IpcDescEntry *desc = entry->shm->desc;
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	int dumpable = prctl(PR_GET_DUMPABLE), id, err;
-	bool other = uid != desc->cuid || gid != desc->cgid;
 
-	if (other && (syscall(SYS_setresgid, -1, desc->cgid, -1) || syscall(SYS_setresuid, -1, desc->cuid, -1)))
-		pr_warn("its creator was %u:%u; it is made by %u:%u: %m", desc->cuid, desc->cgid, uid, gid);
-	if (other && entry->shm->hugetlb_flag && take_capabilities_up())
-		pr_warn("make a segment of huge pages as its creator: take up capabilities: %m");
-	id = shmget(key, entry->shm->size,
-		    IPC_CREAT | IPC_EXCL | (int)(desc->mode & 0777) | (int)entry->shm->hugetlb_flag);
-	err = id < 0 ? -errno : 0;
-	if (other && (syscall(SYS_setresuid, -1, uid, -1) || syscall(SYS_setresgid, -1, gid, -1)))
-		return fail_errno("become user %u:%u again", uid, gid);
-	if (other && dumpable == 1 && prctl(PR_SET_DUMPABLE, 1))
-		return fail_errno("become readable again");
-	return err ?: id;
+	return sysvipc_make_as(desc->cuid, desc->cgid, get, &(struct recipe){ key, entry });
 }
 
 /* The key shows in /proc/PID/maps for ever, even after the segment has lost it. */
@@ -200,7 +189,8 @@ static int check_id(const SysvShmEntry *entry, int id, int next_id_err)
 		return 0;
 	}
 	if (next_id_err)
-		return fail(-next_id_err, "cannot choose its id through " NEXT_ID " (needs CAP_CHECKPOINT_RESTORE)");
+		return fail(-next_id_err, "cannot choose its id through %s (needs CAP_CHECKPOINT_RESTORE)",
+			    sysvipc_next_id_path(SYSVIPC_SHM));
 	return fail(EEXIST, "its id was taken by another process just now");
 }
 
@@ -235,10 +225,10 @@ static int make(struct sysvshm *segment, struct guard *guard)
 
 	if (slot < 0)
 		return slot;
-	next_id_err = write_next_id((int)entry->shm->desc->id);
+	next_id_err = sysvipc_next_id(SYSVIPC_SHM, (int)entry->shm->desc->id);
 	segment->id = create(entry);
 	if (segment->id < 0) {
-		if (!next_id_err && write_next_id(-1))
+		if (!next_id_err && sysvipc_next_id(SYSVIPC_SHM, -1))
 			pr_warn("the next segment that anybody makes will have id %u", entry->shm->desc->id);
 		return segment->id;
 	}
