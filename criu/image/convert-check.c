@@ -48,6 +48,25 @@ static void refuse_huge(const struct model *model, struct refusals *refusals)
 	}
 }
 
+/* The sets and queues themselves stay where they are without mainline's doing anything. */
+static void refuse_adjustments(const struct model *model, struct refusals *refusals)
+{
+	for (size_t i = 0; i < model->sysv_sems.n; i++) {
+		const SysvSemEntry *set = model->sysv_sems.data[i];
+
+		for (size_t a = 0; a < set->n_adjusts; a++)
+			refuse(refusals,
+			       "task %u: the end of it adds %d to semaphore %u of System V set %u (SEM_UNDO), which "
+			       "mainline "
+			       "does not restore",
+			       set->adjusts[a]->pid, set->adjusts[a]->adjust, set->adjusts[a]->num, set->sem->desc->id);
+		pr_warn("mainline does not restore System V semaphore set %u, should it be gone", set->sem->desc->id);
+	}
+	for (size_t i = 0; i < model->sysv_msgs.n; i++)
+		pr_warn("mainline does not restore System V message queue %u, should it be gone",
+			model->sysv_msgs.data[i]->queue->desc->id);
+}
+
 /* Labels of security modules are given by the system that restores. */
 static void refuse_xattrs(const struct model *model, struct refusals *refusals)
 {
@@ -208,6 +227,7 @@ void convert_check(const struct model *model, struct refusals *refusals)
 	refuse_packets(model, refusals);
 	refuse_segments(model, refusals);
 	refuse_huge(model, refusals);
+	refuse_adjustments(model, refusals);
 	refuse_moved_targets(model, refusals);
 	warn_of_own(model);
 }

@@ -1,6 +1,6 @@
 /*
  * What a converted checkpoint has no use for: shmem-file-<id>.img, which no remap names any more, the object's page
- * map and pages, and external-objects.img. Objects are found by the files in the directory, for an earlier
+ * map and pages, external-objects.img, sysv-sem.img and sysv-msg.img. Objects are found by the files in the directory, for an earlier
  * conversion may have been killed between two of them; their page maps go only if nothing else has that number.
  */
 #include <dirent.h>
@@ -120,6 +120,8 @@ int convert_clean(struct image_dir *dir, const struct model *model)
 
 	err = err ?: remove_objects(dir, &used);
 	err = err ?: image_discard(dir, IMAGE_EXTERNAL_OBJECT, 0);
+	err = err ?: image_discard(dir, IMAGE_SYSV_SEM, 0);
+	err = err ?: image_discard(dir, IMAGE_SYSV_MSG, 0);
 	if (!err && fsync(dir->fd))
 		err = fail_errno("%s: cannot bring the directory to disk", dir->path);
 	hash_free(&used.maps);

@@ -4,7 +4,6 @@
 
 #include "arch.h"
 #include "image/image-check.h"
-#include "kernel/hugepages.h"
 #include "util/log.h"
 
 #define IMAGES_V1_1	  2
@@ -216,41 +215,12 @@ static int check_seccomp(const SeccompEntry *seccomp)
 	return 0;
 }
 
-/* Up to where sizes can be rounded to pages, as a file's. */
-#define SEGMENT_BYTES_MAX ((uint64_t)INT64_MAX - PAGE_BYTES)
-
-static int check_segments(const struct model *model)
-{
-	struct hash shmids = { 0 }, ids = { 0 };
-	int err = 0;
-
-	for (size_t i = 0; i < model->sysv_shms.n && !err; i++) {
-		SysvShmEntry *segment = model->sysv_shms.data[i];
-		const IpcShmEntry *shm = segment->shm;
-
-		if (hash_put(&shmids, segment->shmid, 0, segment) || hash_put(&ids, shm->desc->id, 0, segment))
-			err = fail(EINVAL, "sysv-shm.img: entry %zu: segment %u (object %llu) is there twice", i,
-				   shm->desc->id, (unsigned long long)segment->shmid);
-		else if (shm->desc->id > INT32_MAX || !shm->size || shm->size > SEGMENT_BYTES_MAX)
-			err = fail(EINVAL, "sysv-shm.img: entry %zu: segment %u of %llu bytes", i, shm->desc->id,
-				   (unsigned long long)shm->size);
-		else if (shm->hugetlb_flag && !huge_flag_is_valid(shm->hugetlb_flag, SHM_HUGETLB))
-			err = fail(EINVAL, "sysv-shm.img: segment %u: huge pages of flags %#x", shm->desc->id,
-				   shm->hugetlb_flag);
-		else if (!shm->in_pagemaps)
-			err = fail(ENOTSUP, "sysv-shm.img: segment %u: content outside of page maps", shm->desc->id);
-	}
-	hash_free(&shmids);
-	hash_free(&ids);
-	return err;
-}
-
 int image_check_model(const struct model *model)
 {
 	int err = check_seccomp(model->seccomp);
 
 	err = err ?: image_check_files(model);
-	err = err ?: check_segments(model);
+	err = err ?: image_check_sysv(model);
 	err = err ?: check_tasks(model);
 	return err ?: image_check_locks(model);
 }

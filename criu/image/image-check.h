@@ -29,6 +29,9 @@ int must_check image_check_mm(const struct model *model, const struct task_image
 /** image_check_files - descriptor tables, file entries and what they lead to (image-check-files.c, -objects.c, -unix.c). */
 int must_check image_check_files(const struct model *model);
 
+/** image_check_sysv - System V segments, semaphore sets and message queues (image-check-sysv.c). */
+int must_check image_check_sysv(const struct model *model);
+
 /** image_check_locks - file locks, once the rest is known to be good (image-check-locks.c). */
 int must_check image_check_locks(const struct model *model);
 

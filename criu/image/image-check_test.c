@@ -276,6 +276,83 @@ static void bad_segment_size(struct model *model)
 	model->sysv_shms.data[0]->shm->size = UINT64_MAX;
 }
 
+static void bad_set_id(struct model *model)
+{
+	add_set(model, UINT32_MAX);
+}
+
+static void bad_set_twice(struct model *model)
+{
+	add_set(model, 5);
+	add_set(model, 5);
+}
+
+static void bad_set_values(struct model *model)
+{
+	add_set(model, 5)->n_values = 1;
+}
+
+static void bad_set_pids(struct model *model)
+{
+	add_set(model, 5)->n_pids = 1;
+}
+
+static void bad_set_value(struct model *model)
+{
+	add_set(model, 5)->values[1] = 32768;
+}
+
+static void bad_adjust_num(struct model *model)
+{
+	add_set(model, 5)->adjusts[0]->num = 2;
+}
+
+static void bad_adjust(struct model *model)
+{
+	add_set(model, 5)->adjusts[0]->adjust = 32768;
+}
+
+static void bad_adjust_none(struct model *model)
+{
+	add_set(model, 5)->adjusts[0]->adjust = 0;
+}
+
+static void bad_adjust_pid(struct model *model)
+{
+	add_set(model, 5)->adjusts[0]->pid = 12345;
+}
+
+static void bad_adjust_zombie(struct model *model)
+{
+	add_set(model, 5)->adjusts[0]->pid = 30;
+}
+
+static void bad_adjust_twice(struct model *model)
+{
+	add_set(model, 5)->n_adjusts = 2;
+}
+
+static void bad_queue_twice(struct model *model)
+{
+	add_queue(model);
+	add_queue(model);
+}
+
+static void bad_queue_count(struct model *model)
+{
+	add_queue(model)->queue->qnum = 2;
+}
+
+static void bad_message_type(struct model *model)
+{
+	add_queue(model)->messages[0]->msg->mtype = 0;
+}
+
+static void bad_message_size(struct model *model)
+{
+	add_queue(model)->messages[0]->msg->msize = 6;
+}
+
 static void bad_segment_pages(struct model *model)
 {
 	model->sysv_shms.data[0]->shm->in_pagemaps = false;
@@ -345,6 +422,21 @@ static void test_refused(struct image_dir *dir)
 		CASE(bad_segment_id),
 		CASE(bad_segment_size),
 		CASE(bad_segment_pages),
+		CASE(bad_set_id),
+		CASE(bad_set_twice),
+		CASE(bad_set_values),
+		CASE(bad_set_pids),
+		CASE(bad_set_value),
+		CASE(bad_adjust_num),
+		CASE(bad_adjust),
+		CASE(bad_adjust_none),
+		CASE(bad_adjust_pid),
+		CASE(bad_adjust_zombie),
+		CASE(bad_adjust_twice),
+		CASE(bad_queue_twice),
+		CASE(bad_queue_count),
+		CASE(bad_message_type),
+		CASE(bad_message_size),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

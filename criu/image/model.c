@@ -20,6 +20,8 @@ void model_free(struct model *model)
 	VEC_FREE(&model->carried_files);
 	VEC_FREE(&model->shmem_files);
 	VEC_FREE(&model->sysv_shms);
+	VEC_FREE(&model->sysv_sems);
+	VEC_FREE(&model->sysv_msgs);
 	VEC_FREE(&model->ghosts);
 	VEC_FREE(&model->pipe_data);
 	VEC_FREE(&model->sk_packets);

@@ -25,6 +25,8 @@
 #include "images/shmem-file.pb-c.h"
 #include "images/sk-packet.pb-c.h"
 #include "images/external-object.pb-c.h"
+#include "images/sysv-msg.pb-c.h"
+#include "images/sysv-sem.pb-c.h"
 #include "images/sysv-shm.pb-c.h"
 #include "images/tty.pb-c.h"
 #include "util/hash.h"
@@ -102,6 +104,8 @@ struct model {
 	VEC(CarriedFileEntry *) carried_files;
 	VEC(struct shmem_file_image) shmem_files;
 	VEC(SysvShmEntry *) sysv_shms;
+	VEC(SysvSemEntry *) sysv_sems;
+	VEC(SysvMsgEntry *) sysv_msgs;
 	VEC(struct ghost_image) ghosts;
 	VEC(struct pipe_data_image) pipe_data;
 	VEC(struct sk_packet_image) sk_packets;

@@ -190,6 +190,45 @@ static inline void add_external_object(struct model *model, uint64_t id)
 	VEC_PUSH(&model->external_objects, entry);
 }
 
+static inline SysvSemEntry *add_set(struct model *model, uint32_t id)
+{
+	SysvSemEntry *set = model_new(model, SysvSemEntry, sysv_sem_entry__init);
+	SysvSemAdjustEntry *adjust = model_new(model, SysvSemAdjustEntry, sysv_sem_adjust_entry__init);
+
+	set->sem = model_new(model, IpcSemEntry, ipc_sem_entry__init);
+	set->sem->desc = model_new(model, IpcDescEntry, ipc_desc_entry__init);
+	set->sem->desc->id = id;
+	set->sem->nsems = set->n_values = set->n_pids = 2;
+	set->values = arena_array(model->arena, uint32_t, 2);
+	set->pids = arena_array(model->arena, uint32_t, 2);
+	set->n_adjusts = 1;
+	set->adjusts = arena_array(model->arena, SysvSemAdjustEntry *, 2);
+	set->adjusts[0] = set->adjusts[1] = adjust;
+	adjust->pid = 10;
+	adjust->num = 1;
+	adjust->adjust = -32768;
+	VEC_PUSH(&model->sysv_sems, set);
+	return set;
+}
+
+static inline SysvMsgEntry *add_queue(struct model *model)
+{
+	SysvMsgEntry *entry = model_new(model, SysvMsgEntry, sysv_msg_entry__init);
+	SysvMessageEntry *message = model_new(model, SysvMessageEntry, sysv_message_entry__init);
+
+	entry->queue = model_new(model, IpcMsgEntry, ipc_msg_entry__init);
+	entry->queue->desc = model_new(model, IpcDescEntry, ipc_desc_entry__init);
+	entry->queue->qnum = entry->n_messages = 1;
+	entry->messages = arena_array(model->arena, SysvMessageEntry *, 1);
+	entry->messages[0] = message;
+	message->msg = model_new(model, IpcMsg, ipc_msg__init);
+	message->msg->mtype = 1;
+	message->msg->msize = message->text.len = 5;
+	message->text.data = (uint8_t *)arena_strdup(model->arena, "hello");
+	VEC_PUSH(&model->sysv_msgs, entry);
+	return entry;
+}
+
 static inline void add_segment(struct model *model, uint64_t shmid)
 {
 	SysvShmEntry *entry = model_new(model, SysvShmEntry, sysv_shm_entry__init);
@@ -335,6 +374,8 @@ static inline void test_model_build(struct model *model)
 	add_shmem_file(model, 6);
 	add_external_object(model, 6);
 	add_segment(model, 7);
+	add_set(model, 4);
+	add_queue(model);
 	add_pipe(model, false, 0);
 	add_pipe(model, true, ghost);
 	add_unix_pair(model);
