@@ -6,10 +6,18 @@
 #include "checkpoint/ids.h"
 #include "files/files.h"
 #include "image/image.h"
+#include "ipc/semset.h"
 #include "mem/guard.h"
 #include "mem/pages.h"
 #include "mem/vma.h"
 #include "util/refusals.h"
+
+/* Semaphore adjustments that threads share. */
+struct semadj_list {
+	struct remote_thread *thread; /* the first that has it */
+	pid_t also_of;		      /* another process that has it; 0: none */
+	size_t adjusts;		      /* that were found in it */
+};
 
 struct dump {
 	const struct options *options;
@@ -23,6 +31,8 @@ struct dump {
 	struct inodes inodes;
 	struct refusals refusals;
 	struct files_dump files;
+	struct semsets semsets;
+	VEC(struct semadj_list) semadj_lists;
 
 	/* By position in tree and, one to one, in model.tasks. */
 	vma_list *vmas;

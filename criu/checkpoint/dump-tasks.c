@@ -1,4 +1,5 @@
 #include "checkpoint/dump-ctx.h"
+#include "checkpoint/semadj.h"
 #include "mem/mm-lock.h"
 #include "mem/numa.h"
 #include "remote/call.h"
@@ -85,6 +86,19 @@ static int dump_policies(const struct group *group)
 	return numa_dump_vmas(tasks, n, group->dump->model.arena);
 }
 
+/* One after the other: the semaphores are everybody's. */
+static int ask_adjustments(const struct group *group)
+{
+	int err = 0;
+
+	for (size_t i = group->first; !err && i < group->end; i++) {
+		LOG_SCOPE("task", group->dump->processes[i]->pid);
+		if (is_alive(group, i))
+			err = semadj_ask(group->dump, group->dump->processes[i]);
+	}
+	return err;
+}
+
 static int dump_zombies(const struct group *group)
 {
 	struct dump *dump = group->dump;
@@ -98,7 +112,7 @@ static int dump_zombies(const struct group *group)
 
 int dump_tasks(struct dump *dump)
 {
-	int err = 0, close_err;
+	int err = semadj_plan(dump), close_err;
 
 	for (size_t i = 0; !err && i < dump->tree.n; i += PROCESSES_AT_A_TIME) {
 		const struct group group = { dump, i, min_u64(i + PROCESSES_AT_A_TIME, dump->tree.n) };
@@ -111,9 +125,13 @@ int dump_tasks(struct dump *dump)
 			err = dump_policies(&group);
 		if (!err)
 			err = dump_threads(&group);
+		if (!err)
+			err = ask_adjustments(&group);
 		close_err = close_processes(&group);
 		err = err ? err : close_err;
 		err = err ? err : dump_zombies(&group);
 	}
+	if (!err)
+		semsets_dump(&dump->semsets, &dump->model);
 	return err;
 }

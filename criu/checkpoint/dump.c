@@ -4,6 +4,7 @@
 
 #include "checkpoint/dump-ctx.h"
 #include "checkpoint/dump.h"
+#include "checkpoint/semadj.h"
 #include "image/stats.h"
 #include "mem/external.h"
 #include "remote/seize.h"
@@ -177,6 +178,8 @@ void dump_free(struct dump *dump)
 	for (size_t i = 0; dump->vmas && i < dump->model.tasks.n; i++)
 		VEC_FREE(&dump->vmas[i]);
 	files_dump_free(&dump->files);
+	semsets_free(&dump->semsets);
+	VEC_FREE(&dump->semadj_lists);
 	inodes_free(&dump->inodes);
 	model_free(&dump->model);
 	ids_free(dump->ids);
@@ -203,6 +206,7 @@ static void disarm(struct dump *dump)
 	for (size_t i = 0; i < dump->tree.n; i++)
 		for (size_t j = 0; j < dump->processes[i]->n_threads; j++)
 			task_disarm(&dump->processes[i]->threads[j], is_left_behind, &dump->vmas[i]);
+	semadj_disarm(dump);
 }
 
 static int seize_and_dump(struct dump *dump)

@@ -18,7 +18,15 @@ struct node {
 	struct node *less, *greater;
 };
 
-enum object { OBJECT_VM, OBJECT_FILES, OBJECT_FS, OBJECT_SIGHAND, OBJECTS };
+enum object {
+	OBJECT_VM,
+	OBJECT_FILES,
+	OBJECT_FS,
+	OBJECT_SIGHAND,
+	OBJECTS_OF_IMAGE,
+	OBJECT_SEMADJ = OBJECTS_OF_IMAGE,
+	OBJECTS
+};
 
 static const struct {
 	int kcmp_type;
@@ -28,6 +36,7 @@ static const struct {
 	[OBJECT_FILES] = { KCMP_FILES, "descriptor table" },
 	[OBJECT_FS] = { KCMP_FS, "working directory and umask" },
 	[OBJECT_SIGHAND] = { KCMP_SIGHAND, "signal handlers" },
+	[OBJECT_SEMADJ] = { KCMP_SYSVSEM, "semaphore adjustments" },
 };
 
 enum ns { NS_PID, NS_NET, NS_IPC, NS_UTS, NS_MNT, NS_USER, NS_CGROUP, NS_TIME, NAMESPACES };
@@ -182,7 +191,7 @@ static int check_thread(const struct remote_process *process, pid_t tid, struct 
 int ids_of_process(struct ids *ids, const struct remote_process *process, TaskKobjIdsEntry *ret, bool *ret_new_files,
 		   struct refusals *refusals)
 {
-	uint32_t *const fields[OBJECTS] = {
+	uint32_t *const fields[OBJECTS_OF_IMAGE] = {
 		[OBJECT_VM] = &ret->vm_id,
 		[OBJECT_FILES] = &ret->files_id,
 		[OBJECT_FS] = &ret->fs_id,
@@ -190,7 +199,7 @@ int ids_of_process(struct ids *ids, const struct remote_process *process, TaskKo
 	};
 	pid_t pid = process->pid;
 
-	for (int object = 0; object < OBJECTS; object++) {
+	for (int object = 0; object < OBJECTS_OF_IMAGE; object++) {
 		pid_t owner = pid;
 		int err = find_id(ids, object, pid, fields[object], &owner);
 
@@ -212,4 +221,17 @@ int ids_of_process(struct ids *ids, const struct remote_process *process, TaskKo
 	}
 	set_ns_ids(ids, ret);
 	return 0;
+}
+
+/* Ours stands for none at all, since we have none: made by fork(2), no thread besides, and no semop(2) so far. */
+int ids_semadj_owner(struct ids *ids, pid_t tid, pid_t *ret_owner)
+{
+	uint32_t id;
+	pid_t owner;
+	int err = find_id(ids, OBJECT_SEMADJ, getpid(), &id, &owner);
+
+	err = err ?: find_id(ids, OBJECT_SEMADJ, tid, &id, &owner);
+	if (!err)
+		*ret_owner = owner == getpid() ? 0 : owner;
+	return err;
 }

@@ -25,4 +25,12 @@ int must_check ids_of_self(struct ids *ids, TaskKobjIdsEntry *ret);
 int must_check ids_of_process(struct ids *ids, const struct remote_process *process, TaskKobjIdsEntry *ret,
 			      bool *ret_new_files, struct refusals *refusals);
 
+/**
+ * ids_semadj_owner - whose list of semaphore adjustments (SEM_UNDO) does a thread have?
+ * *ret_owner: the thread asked about first that has the same list, perhaps @tid itself; 0: it has none
+ *
+ * To be called while we have a single thread.
+ */
+int must_check ids_semadj_owner(struct ids *ids, pid_t tid, pid_t *ret_owner);
+
 #endif

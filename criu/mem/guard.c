@@ -12,7 +12,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/msg.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -32,6 +34,8 @@ enum slot_state {
 	SLOT_RANDOM, /* the name alone proves that the file is ours */
 	SLOT_INODE,  /* remove it only while it is this inode */
 	SLOT_SEGMENT,
+	SLOT_SET,
+	SLOT_QUEUE,
 };
 
 struct guard_slot {
@@ -39,8 +43,8 @@ struct guard_slot {
 	int flags;
 	dev_t dev;
 	ino_t ino;
-	atomic_int segment; /* -1: it may not have been made yet, or its id not been told */
-	time_t since;	    /* segments of before are none of ours, even if their maker had our pid */
+	atomic_int id; /* of a System V object; -1: it may not have been made yet, or its id not been told */
+	time_t since;  /* objects of before are none of ours, even if their maker had our pid */
 	char path[PATH_MAX];
 };
 
@@ -101,7 +105,7 @@ static void remove_segment(const struct guard_area *area, int id, time_t since)
 
 static void remove_segment_of_slot(const struct guard_area *area, const struct guard_slot *slot)
 {
-	int id = atomic_load(&slot->segment);
+	int id = atomic_load(&slot->id);
 	struct shmid_ds ds;
 	struct shm_info info;
 	int last;
@@ -116,6 +120,28 @@ static void remove_segment_of_slot(const struct guard_area *area, const struct g
 		if (id >= 0)
 			remove_segment(area, id, slot->since);
 	}
+}
+
+/* Their ids were free, and nobody else gets such an id who does not ask for it. */
+static void remove_set(const struct guard_slot *slot)
+{
+	struct semid_ds ds;
+	int id = atomic_load(&slot->id);
+	union {
+		struct semid_ds *ds;
+	} arg = { &ds };
+
+	if (!semctl(id, 0, IPC_STAT, arg) && ds.sem_ctime >= slot->since)
+		semctl(id, 0, IPC_RMID);
+}
+
+static void remove_queue(const struct guard_slot *slot)
+{
+	struct msqid_ds ds;
+	int id = atomic_load(&slot->id);
+
+	if (!msgctl(id, IPC_STAT, &ds) && ds.msg_ctime >= slot->since)
+		msgctl(id, IPC_RMID, NULL);
 }
 
 static bool stays(const struct watch *watch, const struct guard_slot *slot)
@@ -137,6 +163,10 @@ static void remove_names(const struct watch *watch)
 			continue;
 		if (state == SLOT_SEGMENT)
 			remove_segment_of_slot(area, slot);
+		else if (state == SLOT_SET)
+			remove_set(slot);
+		else if (state == SLOT_QUEUE)
+			remove_queue(slot);
 		else
 			remove_name(slot, state);
 	}
@@ -354,7 +384,7 @@ void guard_name_drop(struct guard *guard, int slot)
 		atomic_store(&guard->area->slots[slot].state, SLOT_FREE);
 }
 
-int guard_segment_add(struct guard *guard)
+static int sysv_add(struct guard *guard, enum slot_state kind, int id)
 {
 	struct guard_slot *slot;
 
@@ -362,18 +392,33 @@ int guard_segment_add(struct guard *guard)
 		return 0;
 	slot = free_slot(guard->area);
 	if (!slot)
-		return fail(ENOSPC, "guard: a System V segment: %d temporary names exist already", GUARD_NAMES);
+		return fail(ENOSPC, "guard: a System V object: %d temporary names exist already", GUARD_NAMES);
 	slot->flags = GUARD_UNTIL_CANCEL;
 	slot->since = time(NULL);
-	atomic_store(&slot->segment, -1);
-	atomic_store(&slot->state, SLOT_SEGMENT);
+	atomic_store(&slot->id, id);
+	atomic_store(&slot->state, kind);
 	return slot - guard->area->slots;
+}
+
+int guard_segment_add(struct guard *guard)
+{
+	return sysv_add(guard, SLOT_SEGMENT, -1);
+}
+
+int guard_set_add(struct guard *guard, int id)
+{
+	return sysv_add(guard, SLOT_SET, id);
+}
+
+int guard_queue_add(struct guard *guard, int id)
+{
+	return sysv_add(guard, SLOT_QUEUE, id);
 }
 
 void guard_segment_made(struct guard *guard, int slot, int id)
 {
 	if (guard)
-		atomic_store(&guard->area->slots[slot].segment, id);
+		atomic_store(&guard->area->slots[slot].id, id);
 }
 
 /* The guard answers every message with its kind once it has done as told. */

@@ -55,6 +55,10 @@ void guard_name_drop(struct guard *guard, int slot);
 int must_check guard_segment_add(struct guard *guard);
 void guard_segment_made(struct guard *guard, int slot, int id);
 
+/** guard_set_add, guard_queue_add - the same for a semaphore set, a message queue, whose id, free now, will be @id */
+int must_check guard_set_add(struct guard *guard, int id);
+int must_check guard_queue_add(struct guard *guard, int id);
+
 /**
  * guard_commit_begin - the point of no return of a dump; or the begin of a restore's release
  * @dir_fd:  image directory; borrowed

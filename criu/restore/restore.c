@@ -149,6 +149,9 @@ static int make_objects(struct restore *restore)
 {
 	int err = open_courier(restore);
 
+	/* What is in the way is found before anything is made. */
+	if (!err)
+		err = semsets_check(&restore->model);
 	if (!err)
 		err = read_pagemaps(restore);
 	if (!err)
@@ -157,6 +160,8 @@ static int make_objects(struct restore *restore)
 		err = carried_make(&restore->model, restore->dir, restore->guard, &restore->carried);
 	if (!err)
 		err = shmem_make(&restore->model, restore->dir, restore->options, restore->guard, &restore->shmem);
+	if (!err)
+		err = semsets_make(&restore->model, restore->guard, &restore->semsets);
 	if (!err)
 		err = remap_make(&restore->model, restore->dir, restore->options, restore->shmem, restore->guard,
 				 &restore->remaps);
@@ -263,9 +268,11 @@ static int finish(struct restore *restore)
 	if (!err && run_scripts(restore, "pre-resume", root_pid(restore)))
 		pr_warn("a pre-resume script failed");
 	if (!err)
-		err = tasks_release(restore);
-	if (err)
+		err = tasks_adjust(restore) ?: tasks_release(restore);
+	if (err) {
+		tasks_unadjust(restore);
 		return err;
+	}
 	carried_keep(restore->carried);
 	if (pidfile_slot >= 0)
 		guard_name_drop(restore->guard, pidfile_slot);
@@ -319,6 +326,7 @@ static void restore_free(struct restore *restore)
 	carried_free(restore->carried);
 	remap_restore_free(restore->remaps);
 	shmem_restore_free(restore->shmem);
+	semsets_restore_free(restore->semsets);
 	for (size_t i = 0; restore->mm && i < restore->model.tasks.n; i++)
 		pagemap_close(&restore->mm[i].pagemap);
 	close_fdp(&restore->courier.pidfd);

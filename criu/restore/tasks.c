@@ -379,6 +379,46 @@ int tasks_settle(struct restore *restore)
 	return for_each_group(restore, any_stopped(restore) ? 1 : TASKS_AT_A_TIME, true, settle_group);
 }
 
+static int adjust(struct restore *restore, struct tree_node *node,
+		  int (*step)(const struct semsets_restore *sets, struct remote_process *process))
+{
+	int err;
+
+	if (!semsets_concern(restore->semsets, node->pid))
+		return 0;
+	/* Its pending signals are for later. */
+	err = ptrace_set_sigmask(node->process->driver->tid, ~0ULL);
+	err = err ?: step(restore->semsets, node->process);
+	return err ?: load_registers(restore, node);
+}
+
+static int adjust_one(struct restore *restore, struct tree_node *node)
+{
+	int err = adjust(restore, node, semsets_replay);
+
+	node->adjusted = !err;
+	return err;
+}
+
+int tasks_adjust(struct restore *restore)
+{
+	return for_each_alive(restore, adjust_one);
+}
+
+static int unadjust_one(struct restore *restore, struct tree_node *node)
+{
+	if (node->adjusted && adjust(restore, node, semsets_take_back))
+		pr_warn("its end changes semaphores that others may wait for (SEM_UNDO)");
+	return 0;
+}
+
+void tasks_unadjust(struct restore *restore)
+{
+	int err = for_each_alive(restore, unadjust_one);
+
+	(void)err; /* said already */
+}
+
 static void let_go(struct tree_node *node)
 {
 	for (size_t i = 0; i < node->process->n_threads; i++)

@@ -27,6 +27,7 @@ struct tree_node {
 	struct remote_process *process; /* owned by the restore */
 	const struct mm_image *mm;	/* whose memory it holds; NULL: still criu's */
 	struct vdso_layout vdso;	/* where it has the vdso group */
+	bool adjusted;			/* its death changes semaphores (tasks_adjust()) */
 };
 
 enum tree_action {

@@ -3,12 +3,12 @@
     roundtrip.py [IMAGE_DIR...]
 
 Without arguments it dumps a few programs of its own.  Pages files have no structure
-and are left out.  Three things are ours alone, so crit can't know them; they are read
+and are left out.  Some things are ours alone, so crit can't know them; they are read
 by the small parser here instead:
 
   - remap-fpath.img: entries of type SHMEM (3); crit's enumeration ends at 2
   - shmem-file-*.img: a kind of its own
-  - sysv-shm.img: another, with mainline's ipc_shm_entry inside
+  - sysv-shm.img, sysv-sem.img, sysv-msg.img: others, with mainline's ipc_shm_entry, ipc_sem_entry, ipc_msg_entry inside
 
 Debian's crit is older than the format we write.  It silently drops fields that came
 later; those, listed in NEWER, must be the only difference.  Entries of files whose type
@@ -42,6 +42,7 @@ NEWER = {
     "SK_QUEUES": {(1000,): "creds"},
 }
 SYSV = "sysv-shm.img"
+SYSV_OTHERS = ("sysv-sem.img", "sysv-msg.img")
 RAW_LENGTH = {"SK_QUEUES": 2}    # field with the number of raw bytes behind an entry
 REMAP_TYPE = 3  # field of remap_file_path_entry
 
@@ -275,8 +276,31 @@ def check_segments(images, tally, label):
         tally.fail(f"{label}/{SYSV}", f"{type(e).__name__}: {e}")
 
 
+def check_sysv_others(images, tally, label):
+    """Sets and queues: mainline's message, with its ipc_desc_entry, is in front."""
+    for name in SYSV_OTHERS:
+        if not os.path.exists(f"{images}/{name}"):
+            continue
+        try:
+            data = read_bytes(f"{images}/{name}")
+            if struct.unpack_from("<I", data)[0] != COMMON_MAGIC:
+                raise Failure("wrong magic")
+            for message in entries(data):
+                if message != b"".join(encode_field(*field) for field in fields(message)):
+                    raise Failure("not in the shortest form")
+                found = {number: value for number, _, value in fields(message)}
+                desc = dict((number, value) for number, _, value in fields(dict(
+                    (number, value) for number, _, value in fields(found[1]))[1]))
+                if set(desc) != set(range(1, 8)):
+                    raise Failure(f"fields {sorted(found)}, {sorted(desc)}")
+                tally.ok(f"{label}/{name}", f"id {desc[7]}, mode {desc[6]:o}")
+        except (Failure, struct.error, KeyError) as e:
+            tally.fail(f"{label}/{name}", f"{type(e).__name__}: {e}")
+
+
 def check_own_formats(images, tally, label):
     check_segments(images, tally, label)
+    check_sysv_others(images, tally, label)
     named = shmem_remaps(images)
     there = {int(m[1]) for m in map(re.compile(r"shmem-file-(\d+)\.img$").match, os.listdir(images)) if m}
     if named != there:
@@ -295,7 +319,7 @@ def check_own_formats(images, tally, label):
 # --- directories ---------------------------------------------------------------------------
 
 def is_image(name):
-    if name.startswith(("pages-", "shmem-file-")) or name == SYSV:
+    if name.startswith(("pages-", "shmem-file-")) or name == SYSV or name in SYSV_OTHERS:
         return False
     return name.endswith(".img") or name in ("stats-dump", "stats-restore")
 

@@ -184,11 +184,12 @@ class Test:
                 raise Failed(f'{when}: left behind: {" ".join(found)}')
             time.sleep(0.1)
 
-    def check_segments(self):
+    def check_sysv(self):
         """The test has removed its own, and the namespace has no others."""
-        found = read_text('/proc/sysvipc/shm').splitlines()[1:]
-        if found:
-            raise Failed('System V segments left behind:\n    ' + '\n    '.join(found))
+        for kind in ('shm', 'sem', 'msg'):
+            found = read_text(f'/proc/sysvipc/{kind}').splitlines()[1:]
+            if found:
+                raise Failed(f'System V objects ({kind}) left behind:\n    ' + '\n    '.join(found))
 
     def check_strangers(self, before, when):
         """Nothing but the tree may have been started by criu and live on."""
@@ -313,7 +314,7 @@ class Test:
         else:
             self.idle()
         self.finish()
-        self.check_segments()
+        self.check_sysv()
         self.hook('--clean')
 
     def report_failure(self, reason):
