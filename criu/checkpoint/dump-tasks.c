@@ -75,15 +75,23 @@ static int dump_threads(const struct group *group)
 	return err;
 }
 
-static int dump_policies(const struct group *group)
+/* What is asked with many calls. */
+static int ask_processes(const struct group *group)
 {
+	struct remote_process *processes[PROCESSES_AT_A_TIME];
 	struct numa_task tasks[PROCESSES_AT_A_TIME];
+	struct dump *dump = group->dump;
 	size_t n = 0;
+	int err;
 
-	for (size_t i = group->first; i < group->end; i++)
-		if (is_alive(group, i))
-			tasks[n++] = (struct numa_task){ group->dump->processes[i], &group->dump->vmas[i] };
-	return numa_dump_vmas(tasks, n, group->dump->model.arena);
+	for (size_t i = group->first; i < group->end; i++) {
+		if (!is_alive(group, i))
+			continue;
+		processes[n] = dump->processes[i];
+		tasks[n++] = (struct numa_task){ dump->processes[i], &dump->vmas[i] };
+	}
+	err = numa_dump_vmas(tasks, n, dump->model.arena);
+	return err ? err : files_ask(&dump->files, processes, n);
 }
 
 /* One after the other: the semaphores are everybody's. */
@@ -122,7 +130,7 @@ int dump_tasks(struct dump *dump)
 			break;
 		err = open_processes(&group);
 		if (!err)
-			err = dump_policies(&group);
+			err = ask_processes(&group);
 		if (!err)
 			err = dump_threads(&group);
 		if (!err)

@@ -1,17 +1,13 @@
 /*
- * The dump side's driver: every descriptor of every table, every mapped file,
- * executable, working and root directory becomes an entry of the model, or
- * a refusal. Everything is looked at from outside; the tree is untouched.
+ * The dump side's driver: every descriptor of every table becomes an entry of
+ * the model, or a refusal. Everything is looked at from outside; the tree is untouched.
  */
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 #include "files/files-internal.h"
 #include "files/files-read.h"
 #include "files/files-reg.h"
-#include "files/fown.h"
 #include "files/inherit.h"
 #include "files/locks.h"
 
@@ -135,6 +131,24 @@ static void add_holder(const struct desc_node *node, struct inode_holder holder,
 		inode_add_holder(node->inode, &holder);
 }
 
+/* Everything is known of the description: the descriptor into the table. */
+static FdinfoEntry *add_slot(struct files_dump *ctx, const struct remote_process *process, int fd,
+			     struct desc_node *node, struct fdtable_image *table)
+{
+	FdinfoEntry *slot;
+
+	inherited_note(ctx, process->pid, fd, node);
+	add_holder(node, (struct inode_holder){ .pid = process->pid, .fd = fd }, node->flags);
+	if (!node->entry)
+		return NULL;
+	slot = model_new(ctx->model, FdinfoEntry, fdinfo_entry__init);
+	slot->id = node->entry->id;
+	slot->type = node->entry->type;
+	slot->fd = fd;
+	table->fds[table->n_fds++] = slot;
+	return slot;
+}
+
 static int collect_fd(struct files_dump *ctx, const struct remote_process *process, struct desc_reader *reader,
 		      size_t i, struct fdtable_image *table)
 {
@@ -144,7 +158,6 @@ static int collect_fd(struct files_dump *ctx, const struct remote_process *proce
 	FdinfoEntry *slot;
 	bool is_new;
 	int ret, fd;
-	pid_t pid;
 
 	ret = desc_reader_take(reader, i, &desc);
 	/* Closed meanwhile by a task that runs. */
@@ -156,28 +169,62 @@ static int collect_fd(struct files_dump *ctx, const struct remote_process *proce
 	if (ret)
 		return ret;
 	fd = desc.target_fd;
-	pid = desc.pid;
 	flags = desc.info.flags;
 	ret = collect_desc(ctx, &desc, node, is_new, table->files_id);
 	if (ret)
 		return ret;
-	add_holder(node, (struct inode_holder){ .pid = pid, .fd = fd }, flags);
-	if (!node->entry)
-		return 0;
-
-	slot = model_new(ctx->model, FdinfoEntry, fdinfo_entry__init);
-	slot->id = node->entry->id;
-	slot->type = node->entry->type;
-	slot->fd = fd;
-	slot->flags = flags & O_CLOEXEC ? FD_CLOEXEC : 0;
-	table->fds[table->n_fds++] = slot;
+	slot = add_slot(ctx, process, fd, node, table);
+	if (slot)
+		slot->flags = flags & O_CLOEXEC ? FD_CLOEXEC : 0;
 	return 0;
+}
+
+static int collect_fds(struct files_dump *ctx, struct remote_process *process, const fd_list *fds,
+		       struct fdtable_image *table)
+{
+	struct desc_reader *reader = desc_reader_start(process, fds);
+	int ret = 0;
+
+	for (size_t i = 0; i < fds->n && !ret; i++) {
+		LOG_SCOPE("fd", fds->data[i]);
+
+		ret = collect_fd(ctx, process, reader, i, table);
+	}
+	desc_reader_end(reader);
+	return ret;
+}
+
+/* Those the process has from its parent; *@fds keeps the others. */
+static void collect_inherited(struct files_dump *ctx, const struct remote_process *process, fd_list *fds,
+			      struct fdtable_image *table)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < fds->n; i++) {
+		struct desc_node *node = inherited_find(ctx, process, fds->data[i]);
+		FdinfoEntry *slot;
+
+		if (!node) {
+			fds->data[n++] = fds->data[i];
+			continue;
+		}
+		slot = add_slot(ctx, process, fds->data[i], node, table);
+		if (slot)
+			inherited_ask(ctx, process, slot);
+	}
+	fds->n = n;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const FdinfoEntry *x = *(FdinfoEntry *const *)a, *y = *(FdinfoEntry *const *)b;
+
+	return x->fd < y->fd ? -1 : x->fd > y->fd;
 }
 
 int files_collect(struct files_dump *ctx, struct remote_process *process, uint32_t files_id)
 {
 	struct fdtable_image table = { .files_id = files_id };
-	struct desc_reader *reader;
 	fd_list fds = { 0 };
 	int ret;
 
@@ -187,17 +234,14 @@ int files_collect(struct files_dump *ctx, struct remote_process *process, uint32
 		return ret;
 
 	table.fds = arena_array(ctx->model->arena, FdinfoEntry *, fds.n ? fds.n : 1);
-	reader = desc_reader_start(process, &fds);
-	for (size_t i = 0; i < fds.n && !ret; i++) {
-		LOG_SCOPE("fd", fds.data[i]);
-
-		ret = collect_fd(ctx, process, reader, i, &table);
-	}
-	desc_reader_end(reader);
+	collect_inherited(ctx, process, &fds, &table);
+	ret = collect_fds(ctx, process, &fds, &table);
 	VEC_FREE(&fds);
-	if (!ret)
-		VEC_PUSH(&ctx->model->fdtables, table);
-	return ret;
+	if (ret)
+		return ret;
+	qsort(table.fds, table.n_fds, sizeof(*table.fds), by_number);
+	VEC_PUSH(&ctx->model->fdtables, table);
+	return 0;
 }
 
 int files_collect_in_flight(struct files_dump *ctx, const struct file_desc *carrier, int fd, FileEntry **ret)
@@ -257,154 +301,6 @@ int files_resolve(struct files_dump *ctx)
 	return ret;
 }
 
-/* --- files that are mapped, run or stood in ----------------------------------------- */
-
-/* An entry that is no description: everyone who uses the inode by this name in this mode shares it. */
-struct opened_entry {
-	const char *name;
-	FileEntry *entry;
-	struct opened_entry *next;
-};
-
-static FileEntry *find_opened(struct files_dump *ctx, const struct inode *inode, const char *name, unsigned int flags)
-{
-	struct opened_entry *opened = hash_get(&files_dump_state(ctx)->opened, inode->id, flags);
-
-	for (; opened; opened = opened->next)
-		if (!strcmp(opened->name, name))
-			return opened->entry;
-	return NULL;
-}
-
-static void add_opened(struct files_dump *ctx, const struct inode *inode, const char *name, FileEntry *entry,
-		       unsigned int flags)
-{
-	struct hash *hash = &files_dump_state(ctx)->opened;
-	struct opened_entry *opened = arena_new_of(ctx->model->arena, struct opened_entry);
-
-	opened->name = name;
-	opened->entry = entry;
-	opened->next = hash_get(hash, inode->id, flags);
-	hash_put(hash, inode->id, flags, opened);
-}
-
-/* A restore, too, has such a file open once more, and nobody gets a lease for writing then. */
-static bool refuse_leased(struct files_dump *ctx, const struct inode *inode)
-{
-	if (!locks_keep_out(ctx, inode))
-		return false;
-	refuse(ctx->refusals, "%s: it is mapped or run, and the tree has a lease for writing on it; end one of the two",
-	       inode->name);
-	return true;
-}
-
-static int open_entry(struct files_dump *ctx, struct reg_source *source, FileEntry **ret)
-{
-	auto_fd int readable = -1;
-	FileEntry *entry;
-	bool leased;
-	int err;
-
-	*ret = find_opened(ctx, source->inode, source->path, source->flags);
-	if (*ret)
-		return 0;
-
-	leased = refuse_leased(ctx, source->inode);
-	if (S_ISREG(source->st->st_mode) && ctx->options->validate_build_id && !leased) {
-		readable = file_reopen(source->fd, O_RDONLY);
-		if (readable >= 0)
-			source->fd = readable;
-	}
-	source->fown = fown_none(ctx->model);
-	entry = model_add_file(ctx->model, FD_TYPES__REG);
-	err = reg_add(ctx, source, entry);
-	if (err)
-		return err;
-	add_opened(ctx, source->inode, source->path, entry, source->flags);
-	*ret = entry;
-	return 0;
-}
-
-int files_collect_path(struct files_dump *ctx, struct remote_process *process, const char *name, uint32_t *ret_id)
-{
-	auto_fd int fd = -1;
-	auto_free char *link = NULL;
-	struct reg_source source = { 0 };
-	struct stat st;
-	FileEntry *entry;
-	int ret;
-
-	fd = proc_open(process->pid, name, O_PATH);
-	if (fd < 0)
-		return fail(-fd, "cannot open /proc/%d/%s", process->pid, name);
-	if (fstat(fd, &st))
-		return fail_errno("/proc/%d/%s: fstat", process->pid, name);
-	ret = proc_read_link(process->pid, name, &link);
-	if (ret)
-		return ret;
-
-	source.inode = inode_intern(ctx->inodes, fd, &st, link);
-	if (!source.inode)
-		return -EINVAL;
-	source.fd = fd;
-	source.st = &st;
-	source.path = file_path(ctx->model->arena, link, &st);
-	source.flags = S_ISDIR(st.st_mode) ? O_RDONLY | O_DIRECTORY : O_RDONLY;
-	ret = open_entry(ctx, &source, &entry);
-	if (!ret)
-		*ret_id = entry->id;
-	return ret;
-}
-
-static FileEntry *memfd_entry(struct files_dump *ctx, const struct vma *vma, unsigned int flags)
-{
-	FileEntry *entry = find_opened(ctx, vma->inode, "", flags);
-
-	if (entry)
-		return entry;
-	entry = model_add_file(ctx->model, FD_TYPES__MEMFD);
-	entry->memfd = model_new(ctx->model, MemfdFileEntry, memfd_file_entry__init);
-	entry->memfd->id = entry->id;
-	entry->memfd->flags = flags | FILE_FLAG_LARGEFILE;
-	entry->memfd->fown = fown_none(ctx->model);
-	entry->memfd->inode_id = vma->inode->id;
-	add_opened(ctx, vma->inode, "", entry, flags);
-	return entry;
-}
-
-int files_collect_vma(struct files_dump *ctx, struct remote_process *process, struct vma *vma)
-{
-	/* A read-only view that mprotect could never make writable is recognised by the mode of its file. */
-	unsigned int flags = (vma->entry->status & VMA_FILE_SHARED) && vma->may_write ? O_RDWR : O_RDONLY;
-	FileEntry *entry;
-	int ret;
-
-	if (!vma->inode ||
-	    (vma->inode->kind != INODE_FILE && vma->inode->kind != INODE_MEMFD && vma->inode->kind != INODE_OTHER))
-		return 0;
-
-	LOG_SCOPE_HEX("mapping", vma->entry->start);
-	if (vma->inode->kind == INODE_MEMFD) {
-		entry = memfd_entry(ctx, vma, flags);
-	} else {
-		struct reg_source source = {
-			.inode = vma->inode,
-			.st = &vma->inode->st,
-			.fd = vma->inode->fd,
-			.path = vma->name,
-			.flags = flags,
-		};
-
-		ret = open_entry(ctx, &source, &entry);
-		if (ret)
-			return ret;
-	}
-	vma->entry->shmid = entry->id;
-	vma->entry->has_fdflags = true;
-	vma->entry->fdflags = flags;
-	return 0;
-}
-
 /* --- content ------------------------------------------------------------------- */
 
 int files_dump(struct files_dump *ctx)
@@ -442,6 +338,7 @@ void files_dump_free(struct files_dump *ctx)
 	unix_dump_free(state);
 	inet_dump_free(state);
 	file_desc_groups_free(state);
+	inherited_free(state);
 	for (size_t i = 0; i < state->node_fds.n; i++)
 		close(state->node_fds.data[i]);
 	VEC_FREE(&state->node_fds);

@@ -159,6 +159,9 @@ int file_desc_intern(struct files_dump *ctx, const struct file_desc *desc, struc
 	*ret = *found;
 	if (*found == node) {
 		*ret_new = true;
+		node->flags = desc->info.flags;
+		/* Whoever has it may be the one who took them. */
+		node->locks = desc->info.locks.n ? LOCKS_PERHAPS : LOCKS_UNKNOWN;
 		node->fd = fcntl(desc->fd, F_DUPFD_CLOEXEC, 0);
 		if (node->fd >= 0)
 			VEC_PUSH(&state->node_fds, node->fd);

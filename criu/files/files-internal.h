@@ -53,13 +53,16 @@ struct held_lock {
 struct files_dump_state {
 	struct hash groups; /* (st_dev, number of the object) -> struct desc_group * */
 	VEC(struct desc_group *) all_groups;
-	VEC(int) node_fds;     /* of all struct desc_node; owned */
-	struct hash twins;     /* (st_dev and number in a task, st_ino) -> last description seen there */
-	struct hash opened;    /* (inode, flags) -> chain of entries that are not descriptions */
-	struct hash pipes;     /* (pipe id, is a fifo) -> struct pipe_seen * */
-	struct hash names;     /* inode -> struct checked_name * */
-	struct hash lock_sets; /* (struct desc_node *, table or 0) -> struct lock_set * */
-	struct hash leased;    /* inode -> anything: opening it would break a lease */
+	VEC(int) node_fds;		  /* of all struct desc_node; owned */
+	struct hash twins;		  /* (st_dev and number in a task, st_ino) -> last description seen there */
+	struct hash numbered;		  /* (pid, number) -> the description it has there */
+	struct hash asks;		  /* (pid, 0) -> struct flag_asks * */
+	VEC(struct flag_asks *) all_asks; /* owned */
+	struct hash opened;		  /* (inode, flags) -> chain of entries that are not descriptions */
+	struct hash pipes;		  /* (pipe id, is a fifo) -> struct pipe_seen * */
+	struct hash names;		  /* inode -> struct checked_name * */
+	struct hash lock_sets;		  /* (struct desc_node *, table or 0) -> struct lock_set * */
+	struct hash leased;		  /* inode -> anything: opening it would break a lease */
 	VEC(struct held_lock) locks;
 	struct unix_dump *unixes;	 /* in the arena; NULL before the first one */
 	struct inet_dump *inets;	 /* likewise */
@@ -99,7 +102,29 @@ struct desc_node {
 	int fd;		     /* our duplicate, to compare with; -1 if there was no room for one */
 	struct inode *inode; /* or NULL */
 	FileEntry *entry;    /* NULL: refused */
+	unsigned int flags;  /* of the description, as first seen */
+	enum {
+		LOCKS_UNKNOWN,
+		LOCKS_NONE,
+		LOCKS_PERHAPS,
+	} locks; /* through it, or POSIX locks on its file */
 };
+
+/* --- files-inherited.c: descriptors that a child has from its parent ---------- */
+
+/** inherited_note - process @pid has the description @node under the number @fd. */
+void inherited_note(struct files_dump *ctx, pid_t pid, int fd, struct desc_node *node);
+
+/**
+ * inherited_find - the description that a stopped process has from its parent under the same number
+ * Return: NULL if the descriptor has to be read: it is another, or POSIX locks may be held through it.
+ */
+struct desc_node *inherited_find(struct files_dump *ctx, const struct remote_process *process, int fd);
+
+/** inherited_ask - the close-on-exec flag of @slot is to be asked for (files_ask()); it lives as long as the model. */
+void inherited_ask(struct files_dump *ctx, const struct remote_process *process, FdinfoEntry *slot);
+
+void inherited_free(struct files_dump_state *state);
 
 /* The descriptions of one object. */
 struct desc_group {

@@ -100,6 +100,12 @@ extern const size_t file_kinds_len;
  */
 int must_check files_collect(struct files_dump *ctx, struct remote_process *process, uint32_t files_id);
 
+/**
+ * files_ask - what files_collect() left to the tasks to tell, by remote calls
+ * @processes: @n living ones that can run them (remote_open())
+ */
+int must_check files_ask(struct files_dump *ctx, struct remote_process **processes, size_t n);
+
 /** files_collect_path - regular-file entry for /proc/PID/@name: "exe", "cwd" or "root". */
 int must_check files_collect_path(struct files_dump *ctx, struct remote_process *process, const char *name,
 				  uint32_t *ret_id);

@@ -21,6 +21,7 @@
 
 #include "image/mempolicy.h"
 #include "mem/numa.h"
+#include "remote/rounds.h"
 #include "task/mempolicy.h"
 #include "util/log.h"
 
@@ -155,9 +156,10 @@ void numa_find_ranges(const struct inode *inode, struct arena *arena, MempolicyR
 /* One process on its way; a batch asks for as many mappings as it has room for. */
 struct scan {
 	const struct numa_task *task;
-	struct batch *batch;
-	size_t next; /* mapping */
-	size_t n;    /* asked for */
+	struct arena *arena;
+	size_t words; /* of a node mask */
+	size_t next;  /* mapping */
+	size_t n;     /* asked for */
 	struct {
 		VmaEntry *entry;
 		int op;
@@ -172,10 +174,11 @@ static bool has_own_policy(const struct vma *vma)
 	return !vma->inode || vma->inode->fs_magic != FS_MAGIC_TMPFS;
 }
 
-static int scan_queue(struct scan *scan, size_t words)
+static int scan_queue(void *arg, struct batch *batch, bool *ret_any)
 {
+	struct scan *scan = arg;
 	const vma_list *vmas = scan->task->vmas;
-	size_t most = min_u64(BATCH_MAX_OPS, BATCH_DATA_BYTES / (2 * 16 + words * 8));
+	size_t most = min_u64(BATCH_MAX_OPS, BATCH_DATA_BYTES / (2 * 16 + scan->words * 8));
 
 	scan->n = 0;
 	for (; scan->next < vmas->n && scan->n < most; scan->next++) {
@@ -184,74 +187,49 @@ static int scan_queue(struct scan *scan, size_t words)
 		if (!has_own_policy(vma))
 			continue;
 		scan->asked[scan->n].entry = vma->entry;
-		scan->asked[scan->n].mode = batch_data(scan->batch, NULL, sizeof(int));
-		scan->asked[scan->n].nodes = batch_data(scan->batch, NULL, words * sizeof(uint64_t));
+		scan->asked[scan->n].mode = batch_data(batch, NULL, sizeof(int));
+		scan->asked[scan->n].nodes = batch_data(batch, NULL, scan->words * sizeof(uint64_t));
 		scan->asked[scan->n].op =
-			batch_add(scan->batch, SYS_get_mempolicy, scan->asked[scan->n].mode.v,
-				  scan->asked[scan->n].nodes.v, numa_max_node(words), vma->entry->start, MPOL_F_ADDR);
+			batch_add(batch, SYS_get_mempolicy, scan->asked[scan->n].mode.v, scan->asked[scan->n].nodes.v,
+				  numa_max_node(scan->words), vma->entry->start, MPOL_F_ADDR);
 		scan->n++;
 	}
-	return scan->n ? batch_start(scan->batch) : 0;
+	*ret_any = scan->n;
+	return 0;
 }
 
-static int scan_collect(struct scan *scan, size_t words, struct arena *arena)
+static int scan_collect(void *arg, struct batch *batch)
 {
-	int err = scan->n ? batch_wait(scan->batch) : 0;
+	struct scan *scan = arg;
 
-	for (size_t i = 0; !err && i < scan->n; i++) {
+	for (size_t i = 0; i < scan->n; i++) {
 		struct numa_policy policy = { 0 };
-		long ret = batch_ret(scan->batch, scan->asked[i].op);
+		long ret = batch_ret(batch, scan->asked[i].op);
 
 		if (ret < 0)
 			return fail((int)-ret, "ask for the memory policy of the mapping at %#llx",
 				    (unsigned long long)scan->asked[i].entry->start);
-		policy.mode = *(const int *)batch_local(scan->batch, scan->asked[i].mode);
-		memcpy(policy.nodes, batch_local(scan->batch, scan->asked[i].nodes), words * sizeof(uint64_t));
-		scan->asked[i].entry->policy = mempolicy_entry_new(arena, &policy);
+		policy.mode = *(const int *)batch_local(batch, scan->asked[i].mode);
+		memcpy(policy.nodes, batch_local(batch, scan->asked[i].nodes), scan->words * sizeof(uint64_t));
+		scan->asked[i].entry->policy = mempolicy_entry_new(scan->arena, &policy);
 	}
-	return err;
-}
-
-/* One batch of each process at the same time; whatever was started is waited for. */
-static int scan_round(struct scan *scans, size_t n, size_t words, struct arena *arena, bool *ret_more)
-{
-	size_t started = 0;
-	int err = 0;
-
-	*ret_more = false;
-	for (; started < n && !err; started++) {
-		LOG_SCOPE("task", scans[started].task->process->pid);
-		err = scan_queue(&scans[started], words);
-		if (err)
-			scans[started].n = 0;
-	}
-	for (size_t i = 0; i < started; i++) {
-		int collect_err;
-
-		LOG_SCOPE("task", scans[i].task->process->pid);
-		collect_err = scan_collect(&scans[i], words, arena);
-		err = err ? err : collect_err;
-		*ret_more |= scans[i].next < scans[i].task->vmas->n;
-	}
-	return err;
+	return 0;
 }
 
 int numa_dump_vmas(const struct numa_task *tasks, size_t n, struct arena *arena)
 {
+	static const struct round_calls calls = { scan_queue, scan_collect };
 	size_t words = numa_mask_words();
 	auto_free struct scan *scans = xalloc((n + 1) * sizeof(*scans));
-	bool more = words && n;
-	int err = 0;
+	auto_free struct round_task *rounds = xalloc((n + 1) * sizeof(*rounds));
 
-	for (size_t i = 0; i < n && more && !err; i++) {
-		scans[i].task = &tasks[i];
-		err = batch_new(tasks[i].process->driver, &scans[i].batch);
+	if (!words)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		scans[i] = (struct scan){ .task = &tasks[i], .arena = arena, .words = words };
+		rounds[i] = (struct round_task){ .process = tasks[i].process, .arg = &scans[i] };
 	}
-	while (more && !err)
-		err = scan_round(scans, n, words, arena, &more);
-	for (size_t i = 0; i < n; i++)
-		batch_freep(&scans[i].batch);
-	return err;
+	return rounds_run(rounds, n, &calls);
 }
 
 /* --- restore ------------------------------------------------------------------------------ */

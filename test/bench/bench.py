@@ -104,7 +104,7 @@ def measure(arguments, runs, before_restore=None):
     dumps, restores, frozen = [], [], []
     # The same directory again, for fresh pages of disk cache have a price of their own;
     # but ext4 is slow to reuse the inodes of thousands of files it has just removed.
-    many_files = arguments.split()[0] in ("procs", "threads")
+    many_files = arguments.split()[0] in ("procs", "threads", "objects")
     try:
         for run in range(runs + 1):
             images = os.path.join(box.WORK, "bench", f"images-{run}" if many_files else "images")
