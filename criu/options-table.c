@@ -205,7 +205,7 @@ static int set_external(struct options *options, const struct option_row *row, c
 	int end = 0;
 
 	if (sscanf(value, "file[%x:%x]%n", &a, &b, &end) == 2 || sscanf(value, "tty[%x:%x]%n", &a, &b, &end) == 2 ||
-	    sscanf(value, "unix[%u]%n", &a, &end) == 1) {
+	    sscanf(value, "unix[%u]%n", &a, &end) == 1 || sscanf(value, "pipe[%u]%n", &a, &end) == 1) {
 		if (end && !value[end]) {
 			VEC_PUSH(&options->externals, value);
 			return 0;
@@ -214,7 +214,8 @@ static int set_external(struct options *options, const struct option_row *row, c
 	for (size_t i = 0; i < ARRAY_SIZE(foreign_externals); i++)
 		if (has_prefix(value, foreign_externals[i]))
 			return set_unsupported_value(options, row, value);
-	return bad_value(row, value, "file[MNT_ID:INODE] or tty[RDEV:DEV], both in hexadecimal, or unix[INODE]");
+	return bad_value(row, value,
+			 "file[MNT_ID:INODE] or tty[RDEV:DEV], both in hexadecimal, unix[INODE] or pipe[INODE]");
 }
 
 static int set_ext_unix_sk(struct options *options, const struct option_row *row, const char *value, bool on)

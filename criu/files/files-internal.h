@@ -8,6 +8,7 @@
 #include <fcntl.h>
 
 #include "files/files.h"
+#include "kernel/proc-owner.h"
 #include "util/log.h"
 
 /* Bits that open(2) takes and a restored description must never be opened with. */
@@ -64,6 +65,7 @@ struct files_dump_state {
 	struct hash lock_sets;		  /* (struct desc_node *, table or 0) -> struct lock_set * */
 	struct hash leased;		  /* inode -> anything: opening it would break a lease */
 	VEC(struct held_lock) locks;
+	struct proc_owners owners;
 	struct unix_dump *unixes;	 /* in the arena; NULL before the first one */
 	struct inet_dump *inets;	 /* likewise */
 	VEC(struct file_desc *) pending; /* descriptions with references to resolve or content to write; owned */
@@ -156,6 +158,9 @@ int must_check file_desc_watched(struct files_dump *ctx, const struct epoll_watc
 
 /** files_process - the process of the tree with this pid, or NULL. */
 const struct remote_process *files_process(const struct files_dump *ctx, pid_t pid);
+
+/** outside_owner_text - "process 41 (tee)": one outside the tree that has the socket, or pipe, open; owned by the caller. */
+char *outside_owner_text(struct files_dump *ctx, uint64_t ino, bool pipe);
 
 /** unsupported_refuse - refuse a description that no kind matched, saying what it is. */
 void unsupported_refuse(struct files_dump *ctx, const struct file_desc *desc);

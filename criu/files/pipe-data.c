@@ -168,26 +168,18 @@ struct pipe_seen {
 	bool packets;	    /* one of them has O_DIRECT */
 };
 
-/*
- * poll(2) on one end tells whether anybody at all has the other. Whoever has the
- * other end of a fifo is found again by its name.
- */
-static void warn_of_outside_end(const struct pipe_seen *seen, const struct file_desc *desc)
+enum pipe_outside pipe_data_outside(struct files_dump *ctx, const struct file_desc *desc, uint32_t pipe_id)
 {
+	const struct pipe_seen *seen = hash_get(&files_dump_state(ctx)->pipes, pipe_id, false);
 	struct pollfd end = { .fd = desc->fd, .events = POLLIN | POLLOUT };
 
-	if (poll(&end, 1, 0) < 0)
-		return;
+	if (!seen || poll(&end, 1, 0) < 0)
+		return PIPE_OUTSIDE_NONE;
 	if (seen->modes == 1 << O_WRONLY && !(end.revents & POLLERR))
-		pr_warn("%s: only processes outside the tree have its reading end: after restore nobody has, and "
-			"writing "
-			"gives EPIPE; give it back with --inherit-fd fd[N]:%s",
-			desc->link, desc->link);
+		return PIPE_OUTSIDE_READER;
 	if (seen->modes == 1 << O_RDONLY && !(end.revents & POLLHUP))
-		pr_warn("%s: only processes outside the tree have its writing end: after restore nobody has, and "
-			"reading "
-			"comes to the end of file behind what is in it now; give it back with --inherit-fd fd[N]:%s",
-			desc->link, desc->link);
+		return PIPE_OUTSIDE_WRITER;
+	return PIPE_OUTSIDE_NONE;
 }
 
 void pipe_data_plan(struct files_dump *ctx, struct file_desc *desc, uint32_t pipe_id, bool fifo)
@@ -234,8 +226,6 @@ int pipe_data_dump(struct files_dump *ctx, struct file_desc *desc, uint32_t pipe
 	struct pipe_data_image *data;
 	int ret;
 
-	if (!fifo)
-		warn_of_outside_end(seen, desc);
 	ret = pipe_data_read(desc->fd, &content);
 	if (ret)
 		return ret;

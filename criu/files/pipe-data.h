@@ -26,6 +26,15 @@ static inline void pipe_content_free(struct pipe_content *content)
 /** pipe_data_plan - keep one descriptor of each pipe for later. */
 void pipe_data_plan(struct files_dump *ctx, struct file_desc *desc, uint32_t pipe_id, bool fifo);
 
+/* The end of a pipe that only processes outside the tree have. */
+enum pipe_outside { PIPE_OUTSIDE_NONE, PIPE_OUTSIDE_READER, PIPE_OUTSIDE_WRITER };
+
+/**
+ * pipe_data_outside - when all descriptors of the tree are known; not for fifos, which are found again by name
+ * poll(2) on one end tells whether anybody at all has the other.
+ */
+enum pipe_outside pipe_data_outside(struct files_dump *ctx, const struct file_desc *desc, uint32_t pipe_id);
+
 /** pipe_data_dump - read and add to the model. */
 int must_check pipe_data_dump(struct files_dump *ctx, struct file_desc *desc, uint32_t pipe_id, bool fifo);
 

@@ -5,9 +5,16 @@
  * end and flags. The inode number of pipefs names the pipe in images and in
  * --inherit-fd keys. Restore makes each pipe once and fills it while both ends
  * are open; the first description of an end is that end, more of them are
- * opened through /proc/self/fd; an end nobody has is closed last. Lost: times.
+ * opened through /proc/self/fd; an end nobody has is closed last.
+ *
+ * The other end may be a process's outside the tree: a shell's pipeline, a container's monitor. As in mainline the dump
+ * goes on, for what matters is whether restore is given a pipe (--inherit-fd). Without one the job
+ * would meet EPIPE or the end of file, so restore refuses, unless the user said that it may (--external pipe[INODE]).
+ *
+ * Lost: times; that a process outside the tree has an end which the tree has, too.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "files/files-internal.h"
@@ -47,6 +54,35 @@ static int pipe_plan(struct files_dump *ctx, struct file_desc *desc)
 	if (!ret)
 		pipe_data_plan(ctx, desc, pipe->pipe_id, false);
 	return ret;
+}
+
+static bool may_be_closed(const struct options *options, uint32_t pipe_id)
+{
+	char key[INHERIT_KEY_BYTES];
+
+	snprintf(key, sizeof(key), "pipe[%" PRIu32 "]", pipe_id);
+	return inherit_external(options, key);
+}
+
+static int pipe_resolve(struct files_dump *ctx, struct file_desc *desc)
+{
+	PipeEntry *pipe = desc->entry->pipe;
+	auto_free char *owner = NULL;
+	enum pipe_outside outside;
+
+	/* Of each pipe one was kept. */
+	if (desc->fd < 0 || may_be_closed(ctx->options, pipe->pipe_id))
+		return 0;
+	outside = pipe_data_outside(ctx, desc, pipe->pipe_id);
+	if (outside == PIPE_OUTSIDE_NONE)
+		return 0;
+	pipe->has_outside = pipe->outside = true;
+	owner = outside_owner_text(ctx, desc->st.st_ino, true);
+	pr_warn("%s: only processes outside the tree have its %s end (it is open in %s): restore wants another one, "
+		"with "
+		"--inherit-fd fd[N]:%s, or --external pipe[%" PRIu32 "] to find it closed",
+		desc->link, outside == PIPE_OUTSIDE_READER ? "reading" : "writing", owner, desc->link, pipe->pipe_id);
+	return 0;
 }
 
 static int pipe_dump(struct files_dump *ctx, struct file_desc *desc)
@@ -109,6 +145,11 @@ static int pipe_make(struct files_restore *ctx, const FileEntry *file, struct ma
 	fd = options_inherited(ctx->options, key);
 	if (fd >= 0)
 		return inherit_take(fd, flags, ret);
+	if (entry->outside && !may_be_closed(ctx->options, entry->pipe_id))
+		return fail(EINVAL,
+			    "%s: its other end was a process's outside the tree: give another one with --inherit-fd "
+			    "fd[N]:%s, or have it closed with --external pipe[%" PRIu32 "]",
+			    key, key, entry->pipe_id);
 
 	pipe = pipe_made(files_restore_state(ctx), entry->pipe_id, false);
 	if (pipe->read_fd < 0) {
@@ -136,6 +177,7 @@ const struct file_kind pipe_kind = {
 	.name = "pipe",
 	.match = pipe_match,
 	.plan = pipe_plan,
+	.resolve = pipe_resolve,
 	.dump = pipe_dump,
 	.validate = pipe_validate,
 	.make = pipe_make,

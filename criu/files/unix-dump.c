@@ -37,7 +37,6 @@ void unix_dump_free(struct files_dump_state *state)
 	hash_free(&state->unixes->by_ino);
 	hash_free(&state->unixes->tree);
 	hash_free(&state->unixes->outside);
-	proc_owners_free(&state->unixes->owners);
 }
 
 bool unix_match(const struct file_desc *desc)

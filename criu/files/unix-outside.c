@@ -24,22 +24,10 @@
 
 /* --- who it is ---------------------------------------------------------------- */
 
-static const struct proc_owners *owners_of(struct files_dump *ctx)
-{
-	struct unix_dump *state = ctx->state->unixes;
-	struct hash tree = { 0 };
-
-	for (size_t i = 0; !state->owners.listed && i < ctx->tree->n; i++)
-		hash_put(&tree, ctx->tree->processes[i]->pid, 0, ctx->tree->processes[i]);
-	proc_owners_list(&state->owners, &tree);
-	hash_free(&tree);
-	return &state->owners;
-}
-
 const char *unix_outside_text(struct files_dump *ctx, uint32_t ino)
 {
 	const struct sock_diag_unix *diag = hash_get(&ctx->state->unixes->by_ino, ino, 0);
-	auto_free char *owner = proc_owner_text(proc_owner_of(owners_of(ctx), ino, false));
+	auto_free char *owner = outside_owner_text(ctx, ino, false);
 
 	return arena_printf(ctx->model->arena, "socket:[%" PRIu32 "]%s of %s", ino,
 			    diag ? unix_name_text(ctx->model->arena, diag->name, diag->name_bytes) : "", owner);

@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 
 #include "files/files-internal.h"
-#include "kernel/proc-owner.h"
 #include "kernel/sock-diag.h"
 
 /* States, as sock_diag and the images have them. */
@@ -40,8 +39,7 @@ struct unix_dump {
 	struct hash by_ino;	  /* inode -> struct sock_diag_unix * */
 	struct hash tree;	  /* inode -> struct unix_seen *: those of the tree */
 	struct hash outside;	  /* inode -> its UnixSkEntry *, to be connected to by name */
-	struct proc_owners owners;
-	bool warned; /* unix_outside_warn() */
+	bool warned;		  /* unix_outside_warn() */
 	struct peek_guard *guard;
 };
 

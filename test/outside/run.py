@@ -240,6 +240,58 @@ def case_dgram_connected(case):
     tool.end()
 
 
+# --- pipes ------------------------------------------------------------------------
+
+def pipe_of(case, what):
+    """(the tool, our end, the inode)"""
+    ends = os.pipe()
+    theirs, ours = ends if what == "read" else ends[::-1]
+    tool = Tool(case, what, theirs, [theirs])
+    ino = inode(theirs)
+    os.close(theirs)
+    return tool, ours, ino
+
+
+def read_numbers(fd):
+    if not select.select([fd], [], [], SECONDS * box.PATIENCE)[0]:
+        raise Failure("nothing comes out of the pipe")
+    return [int(x) for x in os.read(fd, 1000).split()]
+
+
+def case_pipe_given(case):
+    """The reading end is ours, as at the end of a shell's pipeline."""
+    tool, ours, ino = pipe_of(case, "count")
+    read_numbers(ours)
+    images = tool.images()
+    tool.dump(images)
+    must_say(box.read(f"{images}/dump.log"), "Warn", ME, f"pipe:[{ino}]", "reading end")
+    must_say(restore_fails(images), f"--inherit-fd fd[N]:pipe:[{ino}]", f"--external pipe[{ino}]")
+    ours, theirs = os.pipe()
+    box.restore(images, "--inherit-fd", f"fd[{theirs}]:pipe:[{ino}]", pass_fds=[theirs])
+    os.close(theirs)
+    numbers = read_numbers(ours) + read_numbers(ours)
+    if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        raise Failure(f"the numbers do not go on: {numbers}")
+    tool.end()
+
+
+def case_pipe_closed(case):
+    """Said on dump or on restore: the task meets what it would if the other side had gone."""
+    for what, word in ("count", "EPIPE"), ("read", "end"):
+        for when in "dump", "restore":
+            tool, ours, ino = pipe_of(case, what)
+            images = tool.images()
+            said = ["--external", f"pipe[{ino}]"]
+            if what == "read":
+                os.write(ours, b"before")
+                tool.says("before")
+            tool.dump(images, *(said if when == "dump" else []))
+            box.restore(images, *(said if when == "restore" else []))
+            tool.says(word)
+            os.close(ours)
+            tool.end()
+
+
 # --- names ------------------------------------------------------------------------
 
 def case_name_taken(case):

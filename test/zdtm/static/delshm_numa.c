@@ -103,7 +103,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < OBJECTS; i++) {
 		if (pattern_bad(maps[i], SIZE, i) >= 0)
 			return fail("content of the %s changed", names[i]);
-			/* On a disk the policy is one of the mapping that is gone. */
+		/* On a disk the policy is one of the mapping that is gone. */
 		if ((i > 0 || on_tmpfs) && check_policies(maps[i]))
 			return fail("policies of the %s changed", names[i]);
 	}
