@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "image/convert.h"
 #include "image/image-check.h"
@@ -191,16 +192,19 @@ static void find_own(struct own_fields *own, const ProtobufCMessage *msg, bool o
 
 static void find_own_of_task(struct own_fields *own, const struct task_image *task)
 {
-	static const char name[] = "MLOCK_ONFAULT";
+	static const char name[] = "MLOCK_ONFAULT", sync[] = "MAP_SYNC";
 
 	for (size_t i = 0; i < task->n_core; i++)
 		find_own(own, &task->core[i]->base, false);
 	if (!task->mm)
 		return;
 	find_own(own, &task->mm->base, false);
-	for (size_t i = 0; i < task->mm->n_vmas; i++)
+	for (size_t i = 0; i < task->mm->n_vmas; i++) {
 		if (task->mm->vmas[i]->status & VMA_LOCKED_ONFAULT)
 			count(own, (uintptr_t)name, "vma_entry", name);
+		if (task->mm->vmas[i]->flags & MAP_SYNC)
+			count(own, (uintptr_t)sync, "vma_entry", sync);
+	}
 }
 
 static void warn_of_own(const struct model *model)

@@ -253,6 +253,9 @@ static uint64_t mmap_flags(const VmaEntry *vma, bool has_fd)
 
 	if (has_fd)
 		flags &= ~MAP_ANONYMOUS;
+	/* Looked at, and refused where there is no persistent memory, only so; then the kernel knows no newer flags. */
+	if (has_fd && vma->flags & MAP_SYNC)
+		return flags | MAP_SYNC | MAP_SHARED_VALIDATE | MAP_FIXED;
 	return flags | MAP_FIXED_NOREPLACE;
 }
 

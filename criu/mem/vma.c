@@ -117,6 +117,8 @@ static uint32_t plain_flags(const struct proc_map *map)
 		flags |= MAP_LOCKED;
 	if (map->vm_flags & PROC_VM_NORESERVE)
 		flags |= MAP_NORESERVE;
+	if (map->vm_flags & PROC_VM_SYNC)
+		flags |= MAP_SYNC;
 	return flags;
 }
 

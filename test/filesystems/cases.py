@@ -277,3 +277,19 @@ def hugetlbfs(place):
         # which unmounts it
         tested.finish()
         place.mounts.remove(at)
+
+
+# --- persistent memory ---------------------------------------------------------------------
+
+@case("persistent memory", places.Dax, "dax_sync")
+def dax_sync(place):
+    with started("dax_sync", f"{place.dir}/test") as tested:
+        tested.cycle()
+        tested.finish()
+
+
+@case("deleted in persistent memory", places.Dax, "dax_deleted")
+def dax_deleted(place):
+    with started("dax_deleted", f"{place.dir}/test") as tested:
+        expect(tested.refused("dump"), f"{place.dir}/test/file", "a deleted file in persistent memory (DAX)")
+        tested.finish()

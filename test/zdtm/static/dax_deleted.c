@@ -1,0 +1,2 @@
+#define DAX_DELETED
+#include "dax_sync.c"
