@@ -322,6 +322,9 @@ static void test_refusals(struct image_dir *dir)
 	file->xattrs[1] = new_xattr(&model, "user.tag");
 	file->n_xattrs = 1;
 	CHECK_EQ(refused(&model), 0);
+	file->has_huge_page_bytes = true;
+	CHECK_EQ(refused(&model), 1);
+	file->has_huge_page_bytes = false;
 	file->n_xattrs = 2;
 	CHECK_EQ(refused(&model), 1);
 

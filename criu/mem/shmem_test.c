@@ -1,9 +1,15 @@
 /* Objects through an image and back, without tasks: the holders are ourselves. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "image/vma-status.h"
+#include "kernel/hugepages.h"
 #include "mem/remap.h"
 #include "util/test.h"
 
@@ -263,6 +269,70 @@ static void test_anon(void)
 	world_close(&world);
 }
 
+/* As on a kernel that has none. */
+static bool forbid_userfaultfd(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_userfaultfd, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { ARRAY_SIZE(code), code };
+
+	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+}
+
+/* Three pages: data in the middle of the first, a hole, and one of zeros. *ret_pages: how many came back. */
+static void huge_round_trip(uint64_t page_bytes, uint64_t *ret_pages)
+{
+	auto_fd int fd = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB);
+	char text[8] = "";
+	struct world world;
+	struct stat st = { 0 };
+	char *map;
+
+	CHECK(!ftruncate(fd, 3 * page_bytes) && !fallocate(fd, 0, 2 * page_bytes, page_bytes));
+	map = mmap(NULL, page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (!CHECK(map != MAP_FAILED))
+		return;
+	memcpy(map + page_bytes / 2, "middle", 6);
+	munmap(map, page_bytes);
+	world_open(&world);
+	if (CHECK(intern(&world, fd)) && round_trip(&world)) {
+		auto_fd int back = reopen(shmem_memfd_fd(world.made, 1), O_RDONLY);
+
+		CHECK(world.inodes.all.data[0]->kind == INODE_MEMFD);
+		CHECK_EQ(world.model.memfds.data[0]->hugetlb_flag, MFD_HUGETLB | huge_size_flag(page_bytes));
+		CHECK(!fstat(back, &st));
+		CHECK_EQ(st.st_size, 3 * page_bytes);
+		CHECK_EQ(pread(back, text, 7, page_bytes / 2), 7);
+		CHECK_STR(text, "middle");
+	}
+	*ret_pages = st.st_blocks * 512 / page_bytes;
+	world_close(&world);
+}
+
+static void test_huge(void)
+{
+	uint64_t pages = 0, page_bytes = huge_flag_bytes(MFD_HUGETLB);
+	struct huge_pool pool;
+
+	if (!page_bytes || huge_pool_read(page_bytes, &pool) || huge_pool_available(&pool) < 4) {
+		TEST_SKIP("fewer than 4 huge pages are free");
+		return;
+	}
+	if (geteuid() == 0) {
+		huge_round_trip(page_bytes, &pages);
+		CHECK_EQ(pages, 2);
+	}
+	/* Nobody tells now that there is a page of zeros. */
+	if (CHECK(forbid_userfaultfd())) {
+		huge_round_trip(page_bytes, &pages);
+		CHECK_EQ(pages, 1);
+	}
+}
+
 /* Sizes and places that no kernel gave. */
 static void test_bad_images(void)
 {
@@ -291,6 +361,7 @@ int main(void)
 	test_file();
 	test_anon();
 	test_bad_images();
+	test_huge();
 	CHECK_EQ(rmdir(dir), 0);
 	return test_end();
 }
