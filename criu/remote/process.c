@@ -1,9 +1,26 @@
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "kernel/syscalls.h"
 #include "remote/confine.h"
 #include "remote/process.h"
 #include "util/log.h"
+
+/* How long a number may be nobody's, and how often to look. */
+#define PIDFD_PATIENCE_US 200000U
+#define PIDFD_PAUSE_US	  1000U
+
+int remote_pidfd(pid_t pid)
+{
+	unsigned int waited_us = 0;
+	int fd;
+
+	while ((fd = sys_pidfd_open(pid, 0)) == -EINVAL && waited_us < PIDFD_PATIENCE_US) {
+		usleep(PIDFD_PAUSE_US);
+		waited_us += PIDFD_PAUSE_US;
+	}
+	return fd;
+}
 
 int remote_read(struct remote_process *process, struct remote_addr from, void *buf, size_t bytes)
 {

@@ -80,6 +80,16 @@ struct remote_tree {
 	size_t n;
 };
 
+/**
+ * remote_pidfd - a pidfd of a process that may be ending or in exec(2).
+ *
+ * The kernel says EINVAL where a number is that of no thread group, which is
+ * so for a moment when another thread than the main one calls exec, and on
+ * old kernels while a process is being reaped.
+ * Return: the descriptor, owned by the caller; else -errno, not logged, -ESRCH if it is gone.
+ */
+int remote_pidfd(pid_t pid);
+
 /** remote_read, remote_write - whole transfer by process_vm_readv/writev; logged -errno. */
 int must_check remote_read(struct remote_process *process, struct remote_addr from, void *buf, size_t bytes);
 int must_check remote_write(struct remote_process *process, struct remote_addr to, const void *buf, size_t bytes);

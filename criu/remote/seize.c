@@ -31,7 +31,7 @@ static struct remote_process *add_process(struct seizing *seizing, pid_t pid, st
 	process->parent = parent;
 	process->mem_fd = -1;
 	process->keeper = parent ? parent->keeper : keeper_new();
-	process->pidfd = sys_pidfd_open(pid, 0);
+	process->pidfd = remote_pidfd(pid);
 	if (tree->n == seizing->cap)
 		vec_grow((void **)&tree->processes, &seizing->cap, sizeof(*tree->processes));
 	tree->processes[tree->n++] = process;

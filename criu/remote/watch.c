@@ -55,7 +55,7 @@ static int read_process(struct remote_process *process)
 	if (err)
 		return err;
 	process->state = process->stat.state == 'T' ? REMOTE_STOPPED : REMOTE_ALIVE;
-	process->pidfd = sys_pidfd_open(process->pid, 0);
+	process->pidfd = remote_pidfd(process->pid);
 	if (process->pidfd < 0)
 		return process->pidfd == -ESRCH ? -ESRCH : fail(-process->pidfd, "cannot open a pidfd");
 	err = read_threads(process);
