@@ -11,7 +11,9 @@
  *
  * Lost: that an edge-triggered target was reported: if it is ready, it is reported once
  * more. A disarmed EPOLLONESHOT target is added armed and disarmed by waiting for it, which
- * needs it to be ready for something; one that is not stays armed for errors and hang-ups.
+ * needs it to be ready for something. An empty pipe gets a byte for that moment; others that are
+ * not ready (timerfds, sockets that listen) stay armed for errors and hang-ups, which they hardly ever have.
+ * A dump in the middle of a wait loses no event: level and edge are looked at again when a target is added.
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -195,6 +197,28 @@ static bool is_ready(int fd)
 	return poll(&target, 1, 0) == 1;
 }
 
+/* An empty pipe with a writer: a byte makes it ready. */
+static bool put_byte(int fd)
+{
+	struct stat st;
+	auto_fd int write_fd = -1;
+
+	if (fstat(fd, &st) || !S_ISFIFO(st.st_mode))
+		return false;
+	write_fd = file_reopen(fd, O_WRONLY | O_NONBLOCK);
+	return write_fd >= 0 && write(write_fd, "", 1) == 1;
+}
+
+static int take_byte(int fd)
+{
+	auto_fd int read_fd = file_reopen(fd, O_RDONLY | O_NONBLOCK);
+	char byte;
+
+	if (read_fd < 0 || read(read_fd, &byte, 1) != 1)
+		return fail(EIO, "epoll instance: cannot empty a pipe again");
+	return 0;
+}
+
 struct adding {
 	struct files_restore *ctx;
 	const struct files_attach *at;
@@ -239,7 +263,7 @@ static int add_targets(const struct adding *adding, const EventpollFileEntry *ep
 
 	for (size_t i = 0; i < epoll->n_tfd; i++) {
 		const EventpollTfdEntry *watched = epoll->tfd[i];
-		bool report;
+		bool report, put = false;
 		int fd, ret;
 
 		if (is_disarmed(watched) != disarmed || table_of(adding->ctx, epoll, watched) != adding->at->files_id)
@@ -248,9 +272,13 @@ static int add_targets(const struct adding *adding, const EventpollFileEntry *ep
 		if (fd < 0)
 			return fd;
 		report = disarmed && alone && is_ready(fd);
+		if (disarmed && alone && !report)
+			report = put = put_byte(fd);
 		ret = add(adding, watched, fd, report ? EVENTS_ANY : 0);
 		if (!ret && report)
 			ret = disarm(adding);
+		if (put)
+			ret = ret ?: take_byte(fd);
 		if (ret)
 			return ret;
 	}
