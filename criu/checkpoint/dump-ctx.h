@@ -6,6 +6,7 @@
 #include "checkpoint/ids.h"
 #include "files/files.h"
 #include "image/image.h"
+#include "ipc/msgqueue.h"
 #include "ipc/semset.h"
 #include "mem/guard.h"
 #include "mem/pages.h"
@@ -33,6 +34,7 @@ struct dump {
 	struct files_dump files;
 	struct semsets semsets;
 	VEC(struct semadj_list) semadj_lists;
+	msgqueue_ids awaited_queues;
 
 	/* By position in tree and, one to one, in model.tasks. */
 	vma_list *vmas;

@@ -139,7 +139,8 @@ int dump_tasks(struct dump *dump)
 		err = err ? err : close_err;
 		err = err ? err : dump_zombies(&group);
 	}
-	if (!err)
-		semsets_dump(&dump->semsets, &dump->model);
-	return err;
+	if (err)
+		return err;
+	semsets_dump(&dump->semsets, &dump->model);
+	return msgqueues_dump(&dump->awaited_queues, &dump->model);
 }

@@ -180,6 +180,7 @@ void dump_free(struct dump *dump)
 	files_dump_free(&dump->files);
 	semsets_free(&dump->semsets);
 	VEC_FREE(&dump->semadj_lists);
+	VEC_FREE(&dump->awaited_queues);
 	inodes_free(&dump->inodes);
 	model_free(&dump->model);
 	ids_free(dump->ids);

@@ -12,6 +12,8 @@ static void note_waiting(struct dump *dump, const struct remote_process *process
 
 		if (regs->rax == SYS_semop || regs->rax == SYS_semtimedop)
 			semsets_await(&dump->semsets, (int)regs->rdi);
+		if (regs->rax == SYS_msgsnd || regs->rax == SYS_msgrcv)
+			VEC_PUSH(&dump->awaited_queues, (int)regs->rdi);
 	}
 }
 

@@ -3,6 +3,7 @@
 #define CRIU_RESTORE_CTX_H
 
 #include "files/files.h"
+#include "ipc/msgqueue.h"
 #include "ipc/semset.h"
 #include "mem/carried.h"
 #include "mem/guard.h"

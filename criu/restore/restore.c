@@ -151,7 +151,7 @@ static int make_objects(struct restore *restore)
 
 	/* What is in the way is found before anything is made. */
 	if (!err)
-		err = semsets_check(&restore->model);
+		err = semsets_check(&restore->model) ?: msgqueues_check(&restore->model);
 	if (!err)
 		err = read_pagemaps(restore);
 	if (!err)
@@ -161,7 +161,8 @@ static int make_objects(struct restore *restore)
 	if (!err)
 		err = shmem_make(&restore->model, restore->dir, restore->options, restore->guard, &restore->shmem);
 	if (!err)
-		err = semsets_make(&restore->model, restore->guard, &restore->semsets);
+		err = semsets_make(&restore->model, restore->guard, &restore->semsets)
+			      ?: msgqueues_make(&restore->model, restore->guard);
 	if (!err)
 		err = remap_make(&restore->model, restore->dir, restore->options, restore->shmem, restore->guard,
 				 &restore->remaps);
