@@ -9,6 +9,7 @@
 #include "mem/external-handle.h"
 #include "mem/remap.h"
 #include "mem/shmem-fill.h"
+#include "mem/tmpfs.h"
 #include "mem/xattrs.h"
 #include "util/log.h"
 
@@ -48,6 +49,7 @@ struct carried_file {
 
 struct carried_files {
 	struct guard *guard;
+	struct tmpfs_mounts mounts;
 	VEC(struct carried_file) made;
 };
 
@@ -71,7 +73,7 @@ static int look_for(const CarriedFileEntry *carried, bool *ret_there)
 	return 0;
 }
 
-static int make_inode(const ShmemFileEntry *entry)
+static int make_inode(struct carried_files *files, const ShmemFileEntry *entry)
 {
 	const char *name, *path = entry->names[0];
 	auto_fd int dir = path_open_parent(path, &name);
@@ -82,7 +84,9 @@ static int make_inode(const ShmemFileEntry *entry)
 		return fail(-dir, "%s: its directory can't be opened; make it first", path);
 	if (fd < 0)
 		return fail_errno("%s: make it again", path);
-	if (!fstatfs(fd, &fs) && (uint32_t)fs.f_type != (uint32_t)entry->fs_magic)
+	if (!fstatfs(fd, &fs) && (uint32_t)fs.f_type == (uint32_t)entry->fs_magic)
+		tmpfs_compare(&files->mounts, path, entry->fs_options, fd);
+	else
 		pr_warn("%s: was on a tmpfs and is made on a file system of type %#x", path, (uint32_t)fs.f_type);
 	return take_fd(&fd);
 }
@@ -142,7 +146,7 @@ static int make_file(struct carried_files *files, const CarriedFileEntry *carrie
 		     const struct image_dir *dir)
 {
 	struct carried_file *made;
-	int fd = make_inode(carried->file), err;
+	int fd = make_inode(files, carried->file), err;
 
 	if (fd < 0)
 		return fd;

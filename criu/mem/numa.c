@@ -11,7 +11,7 @@
  * Policies are set before memory is filled, so that pages come to lie where they did.
  *
  * Lost: home nodes (set_mempolicy_home_node(2)), which nobody can ask for; a short range of a large object that no
- * mapping of the tree begins or ends at; on which node each single page lay, where the policy leaves a choice.
+ * mapping of the tree begins or ends at; that of attached System V segments of huge pages; on which node each single page lay, where the policy leaves a choice.
  */
 #include <fcntl.h>
 #include <linux/mempolicy.h>
@@ -169,7 +169,9 @@ struct scan {
 
 static bool has_own_policy(const struct vma *vma)
 {
-	if (!(vma->entry->status & VMA_AREA_REGULAR) || vma->entry->status & (VMA_AREA_VDSO | VMA_AREA_VVAR))
+	uint32_t status = vma->entry->status;
+
+	if (!(status & VMA_AREA_REGULAR) || status & (VMA_AREA_VDSO | VMA_AREA_VVAR | VMA_AREA_SYSVIPC))
 		return false;
 	return !vma->inode || vma->inode->fs_magic != FS_MAGIC_TMPFS;
 }

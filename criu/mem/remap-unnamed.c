@@ -14,6 +14,7 @@
 
 #include "kernel/path.h"
 #include "mem/remap.h"
+#include "mem/tmpfs.h"
 #include "mem/xattrs.h"
 #include "util/log.h"
 
@@ -194,13 +195,15 @@ static void tell_place(const struct making *making, const char *wanted, int refu
 			making->home.dir);
 	else if (strcmp(wanted, making->home.dir))
 		pr_info("%s: %s is gone, so it is made in %s", path, wanted, making->home.dir);
-	if (!making->file->fs_magic || fstatfs(making->home.dir_fd, &fs) ||
-	    (uint32_t)fs.f_type == (uint32_t)making->file->fs_magic)
+	if (!making->file->fs_magic || fstatfs(making->home.dir_fd, &fs))
 		return;
+	if ((uint32_t)fs.f_type == (uint32_t)making->file->fs_magic) {
+		tmpfs_compare(making->file->mounts, path, making->file->fs_options, making->fd);
+		return;
+	}
 	pr_warn("%s: was on a file system of type %#llx and is made in %s, on one of type %#x: speed, quota and limits "
 		"may differ",
-		making->file->paths[0], (unsigned long long)making->file->fs_magic, making->home.dir,
-		(uint32_t)fs.f_type);
+		path, (unsigned long long)making->file->fs_magic, making->home.dir, (uint32_t)fs.f_type);
 }
 
 /* In the directory of the first name, or in the nearest one above it that takes a file. */

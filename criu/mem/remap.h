@@ -80,6 +80,8 @@ int must_check remap_fd(const struct remap_restore *remaps, uint32_t file_id);
 int must_check remap_finish(struct remap_restore *remaps);
 void remap_restore_free(struct remap_restore *remaps);
 
+struct tmpfs_mounts;
+
 /*
  * remap_make_unnamed - an unlinked file that reads as @path in /proc/PID/maps
  *
@@ -102,6 +104,8 @@ struct unnamed_file {
 	ShmemFileXattr *const *xattrs;
 	size_t n_xattrs;
 	uint64_t fs_magic;		/* of the file system it lived on; a change is warned about; 0: not known */
+	const char *fs_options;		/* tmpfs_options() of it, likewise; NULL: not known */
+	struct tmpfs_mounts *mounts;	/* with @fs_options: to compare them */
 	struct guard *guard;		/* borrowed; may be NULL */
 	int (*fill)(int fd, void *arg); /* regular files of @size > 0 */
 	void *fill_arg;

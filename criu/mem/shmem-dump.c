@@ -7,10 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/sysmacros.h>
 
 #include "kernel/hugepages.h"
-#include "kernel/proc.h"
 #include "mem/page-zero.h"
 #include "mem/carried.h"
 #include "mem/external.h"
@@ -18,8 +16,17 @@
 #include "mem/numa.h"
 #include "mem/shmem.h"
 #include "mem/sysvshm.h"
+#include "mem/tmpfs.h"
 #include "mem/xattrs.h"
 #include "util/log.h"
+
+/* All objects, for the time of shmem_dump(). */
+struct objects_dump {
+	struct model *model;
+	struct page_pipeline *pipeline;
+	struct shmem_dump_stats *stats;
+	struct tmpfs_mounts mounts;
+};
 
 struct object_dump {
 	const struct inode *inode;
@@ -209,9 +216,9 @@ static int dump_huge(struct object_dump *dump)
 	return err;
 }
 
-static int dump_pages(const struct inode *inode, int fd, struct model *model, struct page_pipeline *pipeline,
-		      struct shmem_dump_stats *stats)
+static int dump_pages(const struct inode *inode, int fd, struct objects_dump *objects)
 {
+	struct shmem_dump_stats *stats = objects->stats;
 	auto_free char *chunk = xalloc(PAGE_BUFFER_BYTES);
 	struct object_dump dump = { .inode = inode, .fd = fd, .chunk = chunk, .stats = stats };
 	MempolicyRangeEntry **policies;
@@ -219,10 +226,10 @@ static int dump_pages(const struct inode *inode, int fd, struct model *model, st
 	uint64_t written;
 	int err;
 
-	err = page_writer_open(pipeline, IMAGE_PAGEMAP_SHMEM, inode->id, &dump.writer);
+	err = page_writer_open(objects->pipeline, IMAGE_PAGEMAP_SHMEM, inode->id, &dump.writer);
 	if (err)
 		return err;
-	numa_find_ranges(inode, model->arena, &policies, &n_policies);
+	numa_find_ranges(inode, objects->model->arena, &policies, &n_policies);
 	page_writer_set_policies(dump.writer, policies, n_policies);
 	err = inode->huge_bytes ? dump_huge(&dump) : dump_extents(&dump);
 	if (err) {
@@ -294,29 +301,26 @@ static void add_names(const struct inode *inode, struct model *model, ShmemFileE
 		entry->names[entry->n_names++] = arena_strdup(model->arena, inode->name);
 }
 
-static void add_file_system(const struct inode *inode, struct model *model, ShmemFileEntry *entry)
+static void add_file_system(const struct inode *inode, struct objects_dump *objects, ShmemFileEntry *entry)
 {
-	proc_mounts mounts = { 0 };
+	const struct proc_mount *mount = tmpfs_mount_of(&objects->mounts, inode->st.st_dev);
+	auto_free char *options = NULL;
 
 	entry->fs_magic = inode->fs_magic;
-	entry->has_huge_page_bytes = inode->huge_bytes;
-	entry->huge_page_bytes = inode->huge_bytes;
-	/* For a reader who wants to know; the magic is what restore compares. */
-	if (proc_read_mounts(getpid(), &mounts))
+	if (!mount)
 		return;
-	for (size_t i = 0; i < mounts.n && !entry->fs_type; i++) {
-		const struct proc_mount *mount = &mounts.data[i];
-
-		if (makedev(mount->dev_major, mount->dev_minor) != inode->st.st_dev)
-			continue;
-		entry->fs_type = arena_strdup(model->arena, mount->fstype);
-		entry->fs_source = arena_strdup(model->arena, mount->source);
-	}
-	proc_mounts_free(&mounts);
+	/* For a reader who wants to know; the magic is what restore compares. */
+	entry->fs_type = arena_strdup(objects->model->arena, mount->fstype);
+	entry->fs_source = arena_strdup(objects->model->arena, mount->source);
+	if (inode->fs_magic != FS_MAGIC_TMPFS)
+		return;
+	options = tmpfs_options(mount->super_options);
+	entry->fs_options = arena_strdup(objects->model->arena, options);
 }
 
-static int new_shmem_file(const struct inode *inode, int fd, struct model *model, ShmemFileEntry **ret)
+static int new_shmem_file(const struct inode *inode, int fd, struct objects_dump *objects, ShmemFileEntry **ret)
 {
+	struct model *model = objects->model;
 	ShmemFileEntry *entry = model_new(model, ShmemFileEntry, shmem_file_entry__init);
 
 	*ret = entry;
@@ -328,25 +332,25 @@ static int new_shmem_file(const struct inode *inode, int fd, struct model *model
 	entry->mtim = new_time(model, &inode->st.st_mtim);
 	entry->ctim = new_time(model, &inode->st.st_ctim);
 	add_names(inode, model, entry);
-	add_file_system(inode, model, entry);
+	add_file_system(inode, objects, entry);
 	return xattrs_read(fd, inode->name, model->arena, &entry->xattrs, &entry->n_xattrs);
 }
 
-static int add_shmem_file(const struct inode *inode, int fd, struct model *model)
+static int add_shmem_file(const struct inode *inode, int fd, struct objects_dump *objects)
 {
-	struct shmem_file_image *image = VEC_ADD(&model->shmem_files);
+	struct shmem_file_image *image = VEC_ADD(&objects->model->shmem_files);
 
 	image->id = inode->id;
-	return new_shmem_file(inode, fd, model, &image->entry);
+	return new_shmem_file(inode, fd, objects, &image->entry);
 }
 
-static int add_carried_file(const struct inode *inode, int fd, struct model *model)
+static int add_carried_file(const struct inode *inode, int fd, struct objects_dump *objects)
 {
 	ShmemFileEntry *file;
-	int err = new_shmem_file(inode, fd, model, &file);
+	int err = new_shmem_file(inode, fd, objects, &file);
 
 	if (!err)
-		carried_add(inode, file, model);
+		carried_add(inode, file, objects->model);
 	return err;
 }
 
@@ -369,9 +373,9 @@ static int refresh(struct inode *inode)
 	return 0;
 }
 
-static int dump_object(struct inode *inode, struct model *model, struct page_pipeline *pipeline,
-		       struct shmem_dump_stats *stats)
+static int dump_object(struct inode *inode, struct objects_dump *objects)
 {
+	struct model *model = objects->model;
 	auto_fd int fd = -1;
 	int err;
 
@@ -384,13 +388,14 @@ static int dump_object(struct inode *inode, struct model *model, struct page_pip
 		return fd;
 	/* The content of what is attached again stays with those who live, and so does its policy. */
 	if (!inode->attached)
-		err = dump_pages(inode, fd, model, pipeline, stats);
+		err = dump_pages(inode, fd, objects);
 	if (!err && inode->outsiders.n)
 		err = external_add(inode, model);
 	if (!err && inode->kind == INODE_MEMFD)
 		err = add_memfd(inode, fd, model);
 	if (!err && inode->kind == INODE_FILE)
-		err = inode->carried_names.n ? add_carried_file(inode, fd, model) : add_shmem_file(inode, fd, model);
+		err = inode->carried_names.n ? add_carried_file(inode, fd, objects)
+					     : add_shmem_file(inode, fd, objects);
 	if (!err && inode->kind == INODE_SYSV)
 		err = sysvshm_dump(inode, model);
 	return err;
@@ -399,10 +404,12 @@ static int dump_object(struct inode *inode, struct model *model, struct page_pip
 int shmem_dump(struct inodes *inodes, struct model *model, struct page_pipeline *pipeline,
 	       struct shmem_dump_stats *stats)
 {
+	struct objects_dump objects = { .model = model, .pipeline = pipeline, .stats = stats };
 	int err = 0;
 
 	for (size_t i = 0; i < inodes->all.n && !err; i++)
 		if (shmem_is_object(inodes->all.data[i]) || inodes->all.data[i]->carried_names.n)
-			err = dump_object(inodes->all.data[i], model, pipeline, stats);
+			err = dump_object(inodes->all.data[i], &objects);
+	tmpfs_mounts_free(&objects.mounts);
 	return err;
 }

@@ -16,6 +16,7 @@
 #include "mem/remap.h"
 #include "mem/shmem-fill.h"
 #include "mem/sysvshm.h"
+#include "mem/tmpfs.h"
 #include "util/log.h"
 
 #ifndef MFD_NOEXEC_SEAL
@@ -49,7 +50,8 @@ struct object {
 
 struct shmem_restore {
 	VEC(struct object *) objects; /* owned */
-	struct hash by_id;	      /* (kind, id) -> object */
+	struct tmpfs_mounts mounts;
+	struct hash by_id; /* (kind, id) -> object */
 };
 
 static struct object *add_object(struct shmem_restore *shmem, enum object_kind kind, uint64_t id, uint64_t shmid)
@@ -238,7 +240,8 @@ static struct timespec to_timespec(const ShmemFileTime *time)
 	return (struct timespec){ .tv_sec = time->sec, .tv_nsec = time->nsec };
 }
 
-static int make_file(struct object *object, struct shmem_content *content, struct guard *guard)
+static int make_file(struct shmem_restore *shmem, struct object *object, struct shmem_content *content,
+		     struct guard *guard)
 {
 	const ShmemFileEntry *entry = object->file;
 	struct unnamed_file file = {
@@ -253,6 +256,8 @@ static int make_file(struct object *object, struct shmem_content *content, struc
 		.xattrs = entry->xattrs,
 		.n_xattrs = entry->n_xattrs,
 		.fs_magic = entry->fs_magic,
+		.fs_options = entry->fs_options,
+		.mounts = &shmem->mounts,
 		.guard = guard,
 		.fill = shmem_fill,
 		.fill_arg = content,
@@ -319,8 +324,8 @@ static const char *object_name(const struct object *object)
 	return object->file && object->file->n_names ? object->file->names[0] : "anonymous memory";
 }
 
-static int make_object(struct object *object, const struct model *model, const struct image_dir *dir,
-		       const struct options *options, struct guard *guard)
+static int make_object(struct shmem_restore *shmem, struct object *object, const struct model *model,
+		       const struct image_dir *dir, const struct options *options, struct guard *guard)
 {
 	const ExternalObjectEntry *external = external_find(model, object->shmid);
 	struct shmem_content content = { .name = object_name(object), .size = object->size };
@@ -346,7 +351,7 @@ static int make_object(struct object *object, const struct model *model, const s
 		err = make_memfd(object, &content);
 		break;
 	case OBJECT_FILE:
-		err = make_file(object, &content, guard);
+		err = make_file(shmem, object, &content, guard);
 		break;
 	case OBJECT_SYSV:
 		err = sysvshm_make(&object->sysv, model, &content, guard);
@@ -365,7 +370,8 @@ int shmem_make(const struct model *model, const struct image_dir *dir, const str
 	if (!err)
 		err = sysvshm_check(model);
 	for (size_t i = 0; i < shmem->objects.n && !err; i++)
-		err = make_object(shmem->objects.data[i], model, dir, options, guard);
+		err = make_object(shmem, shmem->objects.data[i], model, dir, options, guard);
+	tmpfs_mounts_free(&shmem->mounts);
 	if (err) {
 		shmem_restore_free(shmem);
 		return err;

@@ -66,6 +66,32 @@ for program in REFUSED:
     case(f"refused by name: {program}", Here, program)(lambda place, name=program: refused_by_name(place, name))
 
 
+# Of a tmpfs, in the kernel's order.
+OPTIONS = ("", "huge=within_size", "mpol=bind:0", "noswap", "huge=always,noswap", "huge=always", "huge=always")
+
+
+def other_options(place, before, now):
+    """Made all the same, with a warning that names both."""
+    with started("delshm_family_disk", f"{place.dir}/test") as tested:
+        tested.dump()
+        place.empty(now)
+        os.mkdir(f"{place.dir}/test")
+        tested.restore()
+        warned = [line for line in tested.log("restore").splitlines() if "tmpfs mounted with" in line]
+        if before == now and warned:
+            raise Failure(f"a warning without a reason: {warned[0]}")
+        if before != now:
+            expect("\n".join(warned), f'{place.dir}/test/', f'tmpfs mounted with "{before}"', f'on one with "{now}"')
+        tested.finish()
+
+
+@case("tmpfs of other options at restore", places.TmpfsLimited, "delshm_family_disk")
+def tmpfs_options(place):
+    place.empty(OPTIONS[0])
+    for before, now in zip(OPTIONS, OPTIONS[1:]):
+        other_options(place, before, now)
+
+
 @case("executable memfds forbidden at restore", Here, "memfd02")
 def memfd_noexec(place):
     with started("memfd02") as tested:
