@@ -59,56 +59,6 @@ int huge_needs_check(const struct huge_needs *needs)
 	return 0;
 }
 
-/* --- shared objects -------------------------------------------------------- */
-
-enum need_kind { NEED_MEMFD, NEED_FILE, NEED_SYSV };
-
-/* Which object does a mapping show? False: a file with a name, which is there, or nothing known. */
-static bool object_of(const struct model *model, const VmaEntry *vma, enum need_kind *ret_kind, uint64_t *ret_id)
-{
-	const FileEntry *file;
-
-	if (vma->status & VMA_AREA_SYSVIPC) {
-		*ret_kind = NEED_SYSV;
-		*ret_id = vma->shmid;
-		return true;
-	}
-	file = vma->shmid <= UINT32_MAX ? model_file(model, (uint32_t)vma->shmid) : NULL;
-	if (file && file->memfd) {
-		*ret_kind = NEED_MEMFD;
-		*ret_id = file->memfd->inode_id;
-		return true;
-	}
-	for (size_t i = 0; file && i < model->remaps.n; i++) {
-		const RemapFilePathEntry *remap = model->remaps.data[i];
-
-		if (remap->orig_id != file->id || remap->remap_type != REMAP_TYPE__SHMEM)
-			continue;
-		*ret_kind = NEED_FILE;
-		*ret_id = remap->remap_id;
-		return true;
-	}
-	return false;
-}
-
-static void add_reserved(const struct model *model, enum need_kind kind, uint64_t id, stretches *ret)
-{
-	for (size_t i = 0; i < model->tasks.n; i++) {
-		const MmEntry *mm = model->tasks.data[i].mm;
-
-		for (size_t v = 0; mm && v < mm->n_vmas; v++) {
-			const VmaEntry *vma = mm->vmas[v];
-			enum need_kind its_kind;
-			uint64_t its_id;
-
-			if (!(vma->flags & MAP_HUGETLB) || !(vma->flags & MAP_SHARED) || vma->flags & MAP_NORESERVE)
-				continue;
-			if (object_of(model, vma, &its_kind, &its_id) && its_kind == kind && its_id == id)
-				VEC_PUSH(ret, ((struct stretch){ vma->pgoff, vma->pgoff + (vma->end - vma->start) }));
-		}
-	}
-}
-
 static int by_start(const void *a, const void *b)
 {
 	const struct stretch *x = a, *y = b;
@@ -134,37 +84,64 @@ static uint64_t count_pages(stretches *parts, uint64_t page_bytes)
 	return n;
 }
 
+/* --- shared objects -------------------------------------------------------- */
+
+enum need_kind { NEED_MEMFD, NEED_FILE };
+
 struct needed_object {
-	enum need_kind kind;
-	uint64_t id, shmid;
 	uint64_t page_bytes;
+	stretches parts; /* that were there, or that mappings reserve */
 };
 
-static int add_object(struct huge_needs *needs, const struct model *model, const struct image_dir *dir,
-		      const struct needed_object *object)
+struct needed_objects {
+	const struct model *model;
+	const struct image_dir *dir;
+	const struct options *options;
+	VEC(struct needed_object *) all; /* owned */
+	struct hash by_id;		 /* (kind, id) -> object */
+	struct hash remapped;		 /* file id -> object, of deleted files */
+};
+
+static void objects_free(struct needed_objects *objects)
 {
+	for (size_t i = 0; i < objects->all.n; i++) {
+		VEC_FREE(&objects->all.data[i]->parts);
+		free(objects->all.data[i]);
+	}
+	VEC_FREE(&objects->all);
+	hash_free(&objects->by_id);
+	hash_free(&objects->remapped);
+}
+
+static int add_object(struct needed_objects *objects, enum need_kind kind, uint64_t id, uint64_t shmid,
+		      uint64_t page_bytes)
+{
+	struct needed_object *object;
 	struct pagemap pages;
-	stretches parts = { 0 };
-	int err = pagemap_read(dir, IMAGE_PAGEMAP_SHMEM, object->shmid, model->arena, &pages);
+	int err = pagemap_read(objects->dir, IMAGE_PAGEMAP_SHMEM, shmid, objects->model->arena, &pages);
 
 	if (err)
 		return err;
-	for (size_t i = 0; i < pages.n_ranges; i++)
-		VEC_PUSH(&parts, ((struct stretch){ pages.ranges[i].vaddr,
-						    pages.ranges[i].vaddr + pages.ranges[i].nr_pages * PAGE_BYTES }));
+	object = xalloc(sizeof(*object));
+	object->page_bytes = page_bytes;
+	for (size_t i = 0; i < pages.n_ranges; i++) {
+		const struct page_range *range = &pages.ranges[i];
+
+		VEC_PUSH(&object->parts,
+			 ((struct stretch){ range->vaddr, range->vaddr + range->nr_pages * PAGE_BYTES }));
+	}
 	pagemap_close(&pages);
-	add_reserved(model, object->kind, object->id, &parts);
-	add_need(needs, object->page_bytes, count_pages(&parts, object->page_bytes));
-	VEC_FREE(&parts);
+	VEC_PUSH(&objects->all, object);
+	hash_put(&objects->by_id, kind, id, object);
 	return 0;
 }
 
-static int is_attached(const struct model *model, uint64_t shmid, const struct options *options, bool *ret)
+static int is_attached(const struct needed_objects *objects, uint64_t shmid, bool *ret)
 {
-	const ExternalObjectEntry *external = external_find(model, shmid);
+	const ExternalObjectEntry *external = external_find(objects->model, shmid);
 
 	*ret = false;
-	return external ? external_decide(external, options, ret) : 0;
+	return external ? external_decide(external, objects->options, ret) : 0;
 }
 
 /* The page size of the hugetlbfs that @path is or was on. */
@@ -196,66 +173,102 @@ static int place_bytes(const ShmemFileEntry *file, uint64_t *ret)
 	return 0;
 }
 
-static int need_file(struct huge_needs *needs, const struct model *model, const struct image_dir *dir,
-		     const struct options *options, const struct shmem_file_image *file)
+static int need_file(struct needed_objects *objects, const struct shmem_file_image *file)
 {
-	struct needed_object object = { .kind = NEED_FILE, .id = file->id, .shmid = file->id };
+	uint64_t page_bytes;
 	bool attached;
 	int err;
 
 	if ((uint32_t)file->entry->fs_magic != FS_MAGIC_HUGETLBFS || !file->entry->n_names)
 		return 0;
-	err = is_attached(model, file->id, options, &attached);
+	err = is_attached(objects, file->id, &attached);
 	if (err || attached)
 		return err;
-	err = place_bytes(file->entry, &object.page_bytes);
-	return err ?: add_object(needs, model, dir, &object);
+	err = place_bytes(file->entry, &page_bytes);
+	return err ?: add_object(objects, NEED_FILE, file->id, file->id, page_bytes);
 }
 
-static int need_memfd(struct huge_needs *needs, const struct model *model, const struct image_dir *dir,
-		      const struct options *options, const MemfdInodeEntry *memfd)
+static int need_memfd(struct needed_objects *objects, const MemfdInodeEntry *memfd)
 {
-	struct needed_object object = { .kind = NEED_MEMFD, .id = memfd->inode_id, .shmid = memfd->shmid };
 	bool attached;
 	int err;
 
 	if (!memfd->hugetlb_flag)
 		return 0;
-	err = is_attached(model, memfd->shmid, options, &attached);
+	err = is_attached(objects, memfd->shmid, &attached);
 	if (err || attached)
 		return err;
-	object.page_bytes = huge_flag_bytes(memfd->hugetlb_flag);
-	if (!object.page_bytes)
-		return fail(EINVAL, "memfd \"%s\": huge pages of no possible size (%#x)", memfd->name,
-			    memfd->hugetlb_flag);
-	return add_object(needs, model, dir, &object);
+	return add_object(objects, NEED_MEMFD, memfd->inode_id, memfd->shmid, huge_flag_bytes(memfd->hugetlb_flag));
+}
+
+/* Which object does a mapping show? NULL: a file with a name, which is there, or one that is attached. */
+static struct needed_object *object_of(const struct needed_objects *objects, const VmaEntry *vma)
+{
+	const FileEntry *file = vma->shmid <= UINT32_MAX ? model_file(objects->model, (uint32_t)vma->shmid) : NULL;
+
+	if (file && file->memfd)
+		return hash_get(&objects->by_id, NEED_MEMFD, file->memfd->inode_id);
+	return file ? hash_get(&objects->remapped, file->id, 0) : NULL;
+}
+
+static void add_reserved(struct needed_objects *objects, const VmaEntry *vma)
+{
+	struct needed_object *object;
+
+	if (!(vma->flags & MAP_HUGETLB) || !(vma->flags & MAP_SHARED) || vma->flags & MAP_NORESERVE ||
+	    vma->status & VMA_AREA_SYSVIPC)
+		return;
+	object = object_of(objects, vma);
+	if (object)
+		VEC_PUSH(&object->parts, ((struct stretch){ vma->pgoff, vma->pgoff + (vma->end - vma->start) }));
+}
+
+static void find_reserved(struct needed_objects *objects)
+{
+	const struct model *model = objects->model;
+
+	for (size_t i = 0; i < model->remaps.n; i++) {
+		const RemapFilePathEntry *remap = model->remaps.data[i];
+		struct needed_object *object = hash_get(&objects->by_id, NEED_FILE, remap->remap_id);
+
+		if (remap->remap_type == REMAP_TYPE__SHMEM && object)
+			hash_put(&objects->remapped, remap->orig_id, 0, object);
+	}
+	for (size_t i = 0; i < model->tasks.n; i++) {
+		const MmEntry *mm = model->tasks.data[i].mm;
+
+		for (size_t v = 0; mm && v < mm->n_vmas; v++)
+			add_reserved(objects, mm->vmas[v]);
+	}
 }
 
 /* The whole of a segment is reserved when it is made. */
-static int need_segment(struct huge_needs *needs, const SysvShmEntry *segment)
+static void need_segment(struct huge_needs *needs, const SysvShmEntry *segment)
 {
 	uint64_t page_bytes = sysvshm_page_bytes(segment);
 
-	if (!segment->shm->hugetlb_flag || sysvshm_is_there(segment))
-		return 0;
-	if (!page_bytes)
-		return fail(EINVAL, "System V segment %u: huge pages of no possible size (%#x)", segment->shm->desc->id,
-			    segment->shm->hugetlb_flag);
-	add_need(needs, page_bytes, sysvshm_bytes(segment) / page_bytes);
-	return 0;
+	if (segment->shm->hugetlb_flag && !sysvshm_is_there(segment))
+		add_need(needs, page_bytes, sysvshm_bytes(segment) / page_bytes);
 }
 
 int huge_need_objects(struct huge_needs *needs, const struct model *model, const struct image_dir *dir,
 		      const struct options *options)
 {
+	struct needed_objects objects = { .model = model, .dir = dir, .options = options };
 	int err = 0;
 
 	for (size_t i = 0; i < model->memfds.n && !err; i++)
-		err = need_memfd(needs, model, dir, options, model->memfds.data[i]);
+		err = need_memfd(&objects, model->memfds.data[i]);
 	for (size_t i = 0; i < model->shmem_files.n && !err; i++)
-		err = need_file(needs, model, dir, options, &model->shmem_files.data[i]);
+		err = need_file(&objects, &model->shmem_files.data[i]);
+	if (!err && objects.all.n)
+		find_reserved(&objects);
+	for (size_t i = 0; i < objects.all.n && !err; i++)
+		add_need(needs, objects.all.data[i]->page_bytes,
+			 count_pages(&objects.all.data[i]->parts, objects.all.data[i]->page_bytes));
 	for (size_t i = 0; i < model->sysv_shms.n && !err; i++)
-		err = need_segment(needs, model->sysv_shms.data[i]);
+		need_segment(needs, model->sysv_shms.data[i]);
+	objects_free(&objects);
 	return err;
 }
 
