@@ -72,6 +72,19 @@ static void put_refusals(const struct report *report, FILE *out)
 	fputs("</ul>\n", out);
 }
 
+static void put_unknowns(const struct report *report, FILE *out)
+{
+	size_t n;
+	const struct report_unknown *unknowns = report_unknowns(report, &n);
+
+	if (!n)
+		return;
+	fputs("<p class=\"dim\">Known only once the tree is stopped:</p>\n<ul class=\"dim\">\n", out);
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, "<li>%s</li>\n", unknowns[i].text);
+	fputs("</ul>\n", out);
+}
+
 static void put_legend(FILE *out)
 {
 	fputs("<p class=\"dim\">A line is at least one mapping or descriptor; dashed: nobody can write through it. ",
@@ -181,5 +194,6 @@ void inspect_html(const struct report *report, FILE *out)
 	}
 	put_objects(report, out);
 	put_tasks(report, out);
+	put_unknowns(report, out);
 	fputs("</body>\n</html>\n", out);
 }

@@ -74,9 +74,19 @@ static void put_refusal(struct json *json, const struct report_refusal *refusal)
 	json_line_end(json);
 }
 
+static void put_unknown(struct json *json, const struct report_unknown *unknown)
+{
+	json_line(json, NULL);
+	json_string(json, "word", unknown->word);
+	json_string(json, "text", unknown->text);
+	json_line_end(json);
+}
+
 void inspect_json(const struct report *report, FILE *out)
 {
 	struct json json = { .out = out };
+	size_t n_unknowns;
+	const struct report_unknown *unknowns = report_unknowns(report, &n_unknowns);
 
 	json_object(&json, NULL);
 	json_number(&json, "version", SCHEMA_VERSION);
@@ -93,6 +103,10 @@ void inspect_json(const struct report *report, FILE *out)
 	json_array(&json, "refusals");
 	for (size_t i = 0; i < report->refusals.n; i++)
 		put_refusal(&json, &report->refusals.data[i]);
+	json_array_end(&json);
+	json_array(&json, "unknown");
+	for (size_t i = 0; i < n_unknowns; i++)
+		put_unknown(&json, &unknowns[i]);
 	json_array_end(&json);
 	json_object_end(&json);
 	json_end(&json);

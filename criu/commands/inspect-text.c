@@ -103,6 +103,17 @@ static void put_refusals(const struct report *report, FILE *out)
 	}
 }
 
+static void put_unknowns(const struct report *report, FILE *out)
+{
+	size_t n;
+	const struct report_unknown *unknowns = report_unknowns(report, &n);
+
+	if (n)
+		fputs("Known only once the tree is stopped:\n", out);
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, "  - %s\n", unknowns[i].text);
+}
+
 void inspect_text(const struct report *report, FILE *out)
 {
 	if (report->images_dir) {
@@ -118,4 +129,5 @@ void inspect_text(const struct report *report, FILE *out)
 		put_object(report, report->objects.data[i], out);
 	fprintf(out, "\n%s%s\n", report_verdict(report), report->refusals.n ? ":" : ".");
 	put_refusals(report, out);
+	put_unknowns(report, out);
 }

@@ -133,6 +133,20 @@ const char *report_verdict(const struct report *report)
 				  : "A dump would succeed, as far as can be seen from outside";
 }
 
+const struct report_unknown *report_unknowns(const struct report *report, size_t *ret_n)
+{
+	static const struct report_unknown unknowns[] = {
+		{ "mdwe", "whether a task has forbidden itself executable memory (PR_SET_MDWE)" },
+		{ "security", "whether a security module lets criu attach to the tasks" },
+		{ "registers",
+		  "whether a thread runs 32-bit code, has a shadow stack or has its system calls dispatched" },
+		{ "vdso", "whether the vdso of each task has room for the stub of remote calls" },
+	};
+
+	*ret_n = report->images_dir ? 0 : ARRAY_SIZE(unknowns);
+	return unknowns;
+}
+
 /* --- the command ---------------------------------------------------------------------- */
 
 static int finish_writing(FILE *out, const char *name)

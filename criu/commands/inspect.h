@@ -118,4 +118,13 @@ const char *report_kind_text(const struct report_object *object);
 /** report_verdict - the sentence about the whole, without its full stop. */
 const char *report_verdict(const struct report *report);
 
+/* What would have a dump refused and can't be seen of tasks that run. */
+struct report_unknown {
+	const char *word;
+	const char *text; /* "whether ..." */
+};
+
+/** report_unknowns - of a live report; *ret_n is 0 for images. */
+const struct report_unknown *report_unknowns(const struct report *report, size_t *ret_n);
+
 #endif

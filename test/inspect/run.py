@@ -25,7 +25,8 @@ import box  # noqa: E402
 from box import Failure, wait_for  # noqa: E402
 
 SHARER = os.path.join(HERE, "sharer.py")
-FIELDS = {"version", "source", "ok", "tasks", "objects", "refusals"}
+FIELDS = {"version", "source", "ok", "tasks", "objects", "refusals", "unknown"}
+UNKNOWN = ["mdwe", "security", "registers", "vdso"]
 TASK_FIELDS = {"pid", "ppid", "comm", "state", "threads"}
 OBJECT_FIELDS = {"id", "kind", "name", "filesystem", "size_bytes", "allocated_bytes", "resident_bytes", "decision",
                  "reason", "holders"}
@@ -101,6 +102,8 @@ def report(*words, status=None):
     for refusal in found["refusals"]:
         check(set(refusal) == REFUSAL_FIELDS and refusal["text"], f"refusal {refusal}")
         check(refusal["object"] is None or refusal["object"] in ids, f"refusal of object {refusal['object']}")
+    words = [u["word"] for u in found["unknown"] if u["text"]]
+    check(words == (UNKNOWN if found["source"]["type"] == "live" else []), f"unknown {words}")
     return found
 
 
