@@ -290,6 +290,7 @@ int image_read(struct image_dir *dir, struct model *ret)
 	err = err ?: read_pipe_data(dir, ret, true);
 	err = err ?: read_sk_packets(dir, ret);
 	err = err ?: read_vec(dir, IMAGE_TTY_INFO, &tty_info_entry__descriptor, ret, &ret->ttys);
+	err = err ?: read_vec(dir, IMAGE_TTY_DATA, &tty_data_entry__descriptor, ret, &ret->tty_data);
 	err = err ?: read_vec(dir, IMAGE_FILE_LOCKS, &file_lock_entry__descriptor, ret, &ret->file_locks);
 	err = err ?: read_one(dir, IMAGE_SECCOMP, 0, &seccomp_entry__descriptor, ret->arena, &ret->seccomp);
 	if (err)

@@ -158,6 +158,7 @@ int image_write(struct image_dir *dir, const struct model *model)
 	err = err ?: write_pipe_data(dir, model, true);
 	err = err ?: write_sk_packets(dir, model);
 	err = err ?: write_vec(dir, IMAGE_TTY_INFO, &model->ttys);
+	err = err ?: write_vec(dir, IMAGE_TTY_DATA, &model->tty_data);
 	err = err ?: write_vec(dir, IMAGE_FILE_LOCKS, &model->file_locks);
 	return err ?: write_one(dir, IMAGE_SECCOMP, 0, &seccomp->base);
 }

@@ -26,6 +26,7 @@ void model_free(struct model *model)
 	VEC_FREE(&model->pipe_data);
 	VEC_FREE(&model->sk_packets);
 	VEC_FREE(&model->ttys);
+	VEC_FREE(&model->tty_data);
 	VEC_FREE(&model->file_locks);
 	hash_free(&model->files_by_id);
 	hash_free(&model->tasks_by_pid);

@@ -110,6 +110,7 @@ struct model {
 	VEC(struct pipe_data_image) pipe_data;
 	VEC(struct sk_packet_image) sk_packets;
 	VEC(TtyInfoEntry *) ttys;
+	VEC(TtyDataEntry *) tty_data; /* read only: a dump takes it at its commit */
 	VEC(FileLockEntry *) file_locks;
 	SeccompEntry *seccomp;
 
