@@ -97,7 +97,7 @@ static int commit(struct dump *dump)
 	for (size_t i = 0; kill && i < dump->tree.n; i++)
 		if (dump->processes[i]->state != REMOTE_ZOMBIE)
 			pidfds[n++] = dump->processes[i]->pidfd;
-	err = guard_commit_begin(dump->guard, dump->dir->fd, pidfds, n, image_commit);
+	err = guard_commit_begin(dump->guard, dump->dir->fd, pidfds, n, image_commit, NULL);
 	if (err)
 		return err;
 	if (kill)

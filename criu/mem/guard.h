@@ -59,20 +59,41 @@ void guard_segment_made(struct guard *guard, int slot, int id);
 int must_check guard_set_add(struct guard *guard, int id);
 int must_check guard_queue_add(struct guard *guard, int id);
 
+/*
+ * What nobody can look at, only take away, and what a dump therefore takes at its commit. The guard does it, since criu
+ * may be killed between taking and writing down. Its log shows the first error only.
+ */
+struct guard_takings {
+	const int *fds; /* what it is taken from; borrowed; the functions get the guard's copies */
+	size_t n;
+	/* Take it and save it in the image directory. Return: 0 or -errno, then what was taken is given back. */
+	int (*take)(int dir_fd, const int *fds, size_t n, void *notes);
+	void (*give_back)(const int *fds, size_t n, void *notes);
+};
+
+/** guard_notes - GUARD_NOTES_BYTES of zeros that are shared with the guard; NULL without one. */
+#define GUARD_NOTES_BYTES (256 * 1024UL)
+void *guard_notes(struct guard *guard);
+
 /**
  * guard_commit_begin - the point of no return of a dump; or the begin of a restore's release
  * @dir_fd:  image directory; borrowed
  * @pidfds:  processes that die with us from here on; borrowed
  * @commit:  finishes the commit; async-signal-safe; called in the guard with its copy of @dir_fd; NULL: nothing to do
+ * @takings: what is taken first; NULL: nothing
  *
  * When it has returned 0 and we die, the guard kills all of @pidfds and calls @commit. Until it has, our death
- * leaves the tree alone.
+ * leaves the tree alone, and what was taken is given back.
  */
 int must_check guard_commit_begin(struct guard *guard, int dir_fd, const int *pidfds, size_t n,
-				  int (*commit)(int dir_fd));
+				  int (*commit)(int dir_fd), const struct guard_takings *takings);
+
+/** guard_give_back - what was taken, to a tree that goes on; before it does. */
+int must_check guard_give_back(struct guard *guard);
 
 /**
- * guard_commit_cancel - our death is a release again: nothing is killed or committed any more
+ * guard_commit_cancel - our death is a release again: nothing is killed or committed any more, and what was taken
+ * is given back
  *
  * For a dump that could not finish its commit, and for a restore whose tasks can live without us: there it is the commit.
  */

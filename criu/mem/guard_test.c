@@ -154,7 +154,7 @@ static void start_commit(struct guard *guard)
 		}
 		pidfds[i] = sys_pidfd_open(pid, 0);
 	}
-	CHECK_EQ(guard_commit_begin(guard, dir_fd, pidfds, VICTIMS, commit), 0);
+	CHECK_EQ(guard_commit_begin(guard, dir_fd, pidfds, VICTIMS, commit, NULL), 0);
 }
 
 static void die_in_commit(void)
@@ -198,7 +198,7 @@ static void test_commit_orderly(void)
 	CHECK_EQ(guard_start(&guard), 0);
 	make_file("link", &st);
 	add(guard, "link", &st, GUARD_UNTIL_COMMIT);
-	CHECK_EQ(guard_commit_begin(guard, dir_fd, NULL, 0, commit), 0);
+	CHECK_EQ(guard_commit_begin(guard, dir_fd, NULL, 0, commit, NULL), 0);
 	guard_stop(guard);
 	close(dir_fd);
 	CHECK(exists("link"));

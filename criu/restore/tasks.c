@@ -443,7 +443,7 @@ int tasks_release(struct restore *restore)
 	for (size_t i = 0; i < restore->model.tasks.n; i++)
 		if (is_alive(restore->plan.nodes.data[i]))
 			pidfds[n++] = restore->plan.nodes.data[i]->process->pidfd;
-	err = guard_commit_begin(restore->guard, restore->dir->fd, pidfds, n, NULL);
+	err = guard_commit_begin(restore->guard, restore->dir->fd, pidfds, n, NULL, NULL);
 	for (size_t i = 0; !err && i < restore->model.tasks.n; i++)
 		if (is_alive(restore->plan.nodes.data[i]))
 			err = puppet_commit(restore->plan.nodes.data[i]->process);
