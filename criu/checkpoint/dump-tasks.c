@@ -1,5 +1,6 @@
 #include "checkpoint/dump-ctx.h"
 #include "checkpoint/semadj.h"
+#include "files/tty.h"
 #include "mem/mm-lock.h"
 #include "mem/numa.h"
 #include "remote/call.h"
@@ -107,6 +108,24 @@ static int ask_adjustments(const struct group *group)
 	return err;
 }
 
+/* A task without a terminal whose session has one: it was forked before, or has given it up. */
+static void note_terminals(const struct group *group)
+{
+	struct model *model = &group->dump->model;
+
+	for (size_t i = group->first; i < group->end; i++) {
+		const struct proc_stat *stat = &group->dump->processes[i]->stat;
+		TaskCoreEntry *tc = model->tasks.data[i].core[0]->tc;
+
+		if (!is_alive(group, i) || stat->tty_nr || stat->sid == group->dump->processes[i]->pid ||
+		    !tty_of_session(model, stat->sid))
+			continue;
+		if (!tc->extra)
+			tc->extra = model_new(model, TaskExtraEntry, task_extra_entry__init);
+		tc->extra->has_no_terminal = tc->extra->no_terminal = true;
+	}
+}
+
 static int dump_zombies(const struct group *group)
 {
 	struct dump *dump = group->dump;
@@ -135,6 +154,8 @@ int dump_tasks(struct dump *dump)
 			err = dump_threads(&group);
 		if (!err)
 			err = ask_adjustments(&group);
+		if (!err)
+			note_terminals(&group);
 		close_err = close_processes(&group);
 		err = err ? err : close_err;
 		err = err ? err : dump_zombies(&group);

@@ -6,6 +6,7 @@
 #include "checkpoint/dump.h"
 #include "checkpoint/semadj.h"
 #include "image/stats.h"
+#include "files/tty.h"
 #include "mem/external.h"
 #include "remote/seize.h"
 #include "task/task.h"
@@ -83,7 +84,7 @@ static int take_back(struct dump *dump, int err)
 }
 
 /*
- * The decision is made by guard_commit_begin(): from then on, should we be
+ * The decision is made by guard_commit_begin(), which takes what waits in terminals: from then on, should we be
  * killed, the guard kills the tasks that are to die and renames the inventory.
  * Tied to us they die at once, before they could run on.
  */
@@ -91,19 +92,25 @@ static int commit(struct dump *dump)
 {
 	int *pidfds = arena_array(dump->model.arena, int, dump->tree.n);
 	bool kill = dump->options->final_state == FINAL_DEFAULT;
+	struct guard_takings takings;
 	size_t n = 0;
 	int err;
 
 	for (size_t i = 0; kill && i < dump->tree.n; i++)
 		if (dump->processes[i]->state != REMOTE_ZOMBIE)
 			pidfds[n++] = dump->processes[i]->pidfd;
-	err = guard_commit_begin(dump->guard, dump->dir->fd, pidfds, n, image_commit, NULL);
+	ttys_takings(&dump->files, guard_notes(dump->guard), &takings);
+	err = guard_commit_begin(dump->guard, dump->dir->fd, pidfds, n, image_commit, &takings);
 	if (err)
 		return err;
 	if (kill)
 		seize_bind(&dump->tree);
 	err = image_commit(dump->dir->fd);
-	return err ? take_back(dump, err) : 0;
+	if (err)
+		return take_back(dump, err);
+	if (!kill && guard_give_back(dump->guard))
+		pr_warn("what waited in terminals could not be put back");
+	return 0;
 }
 
 static enum release release_for(const struct options *options)

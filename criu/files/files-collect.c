@@ -10,6 +10,7 @@
 #include "files/files-reg.h"
 #include "files/inherit.h"
 #include "files/locks.h"
+#include "files/tty-internal.h"
 
 struct files_dump_state *files_dump_state(struct files_dump *ctx)
 {
@@ -297,6 +298,8 @@ int files_resolve(struct files_dump *ctx)
 
 	ret = ret ?: for_each_pending(ctx, false);
 	if (!ret)
+		pty_plan_sessions(ctx);
+	if (!ret)
 		locks_resolve(ctx);
 	return ret;
 }
@@ -337,6 +340,7 @@ void files_dump_free(struct files_dump *ctx)
 	VEC_FREE(&state->locks);
 	unix_dump_free(state);
 	inet_dump_free(state);
+	tty_dump_free(state);
 	file_desc_groups_free(state);
 	inherited_free(state);
 	for (size_t i = 0; i < state->node_fds.n; i++)

@@ -68,6 +68,7 @@ struct files_dump_state {
 	struct proc_owners owners;
 	struct unix_dump *unixes;	 /* in the arena; NULL before the first one */
 	struct inet_dump *inets;	 /* likewise */
+	struct tty_dump *ttys;		 /* likewise */
 	VEC(struct file_desc *) pending; /* descriptions with references to resolve or content to write; owned */
 };
 
@@ -202,6 +203,7 @@ struct files_restore_state {
 	struct hash ttys_settled;	   /* tty info id -> anything */
 	struct unix_restore *unixes;	   /* in the arena; NULL before the first one */
 	struct inet_restore *inets;	   /* likewise */
+	struct tty_restore *ttys;	   /* likewise */
 	struct looked_up looked_up;	   /* the last one */
 	struct hash slots;		   /* (table, number) -> FdinfoEntry * */
 	VEC(struct made_file *) in_flight; /* those of all_made that no table names */

@@ -14,6 +14,7 @@
 #include "files/files-reg.h"
 #include "files/fown.h"
 #include "files/pipe-data.h"
+#include "files/tty.h"
 #include "files/unix-sk.h"
 
 /* Where our copies live: above the numbers users give to --inherit-fd. */
@@ -107,6 +108,8 @@ int files_validate(const struct model *model)
 {
 	int ret = unix_queues_validate(model);
 
+	if (!ret)
+		ret = ttys_validate(model);
 	if (ret)
 		return ret;
 
@@ -245,7 +248,7 @@ int files_make(struct files_restore *ctx)
 
 	if (!ret)
 		pipe_made_close(ctx->state);
-	return ret;
+	return ret ? ret : ttys_made(ctx);
 }
 
 int files_make_of_tasks(struct files_restore *ctx)
@@ -411,8 +414,10 @@ static int for_each_made(struct files_restore *ctx, int (*step)(struct files_res
 /* Nobody is sent a signal because of what settling does. */
 int files_settle(struct files_restore *ctx)
 {
-	int ret = for_each_made(ctx, settle_one);
+	int ret;
 
+	ttys_close(files_restore_state(ctx));
+	ret = for_each_made(ctx, settle_one);
 	return ret ? ret : for_each_made(ctx, set_owner);
 }
 
@@ -425,6 +430,7 @@ void files_restore_free(struct files_restore *ctx)
 	pipe_made_close(state);
 	unix_restore_free(state);
 	inet_restore_free(state);
+	ttys_close(state);
 	close_fdp(&state->looked_up.fd);
 	for (size_t i = 0; i < state->all_made.n; i++) {
 		close_fdp(&state->all_made.data[i]->fd);

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "files/tty.h"
 #include "restore/tree-plan.h"
 #include "util/log.h"
 
@@ -23,7 +24,7 @@ static void step(struct planner *planner, enum tree_action action, struct tree_n
 		node->group = node->creator ? node->creator->group : 0;
 	else if (action == TREE_SETSID || action == TREE_SETPGID)
 		node->group = action == TREE_SETSID ? node->pid : pgid;
-	VEC_PUSH(&planner->plan->steps, ((struct tree_step){ action, node, pgid }));
+	VEC_PUSH(&planner->plan->steps, ((struct tree_step){ .action = action, .node = node, .pgid = pgid }));
 }
 
 static struct tree_node *node_of(const struct planner *planner, pid_t pid)
@@ -181,6 +182,22 @@ static int adopt(struct planner *planner, struct tree_node *child)
 	return err;
 }
 
+static void terminal_step(struct planner *planner, enum tree_action action, struct tree_node *node, pid_t pgid,
+			  const TtyInfoEntry *terminal)
+{
+	VEC_PUSH(&planner->plan->steps,
+		 ((struct tree_step){ .action = action, .node = node, .pgid = pgid, .terminal = terminal }));
+}
+
+static void lead(struct planner *planner, struct tree_node *node)
+{
+	const TtyInfoEntry *terminal = tty_of_session(planner->model, node->pid);
+
+	step(planner, TREE_SETSID, node, 0);
+	if (terminal)
+		terminal_step(planner, TREE_TAKE_TERMINAL, node, 0, terminal);
+}
+
 static int create(struct planner *planner, struct tree_node *node)
 {
 	int err;
@@ -188,7 +205,7 @@ static int create(struct planner *planner, struct tree_node *node)
 	step(planner, TREE_FORK, node, 0);
 	err = create_children(planner, node, BIRTH_BEFORE_SETSID);
 	if (!err && is_leader(node))
-		step(planner, TREE_SETSID, node, 0);
+		lead(planner, node);
 	if (!err)
 		err = create_children(planner, node, BIRTH_NATURAL);
 	for (size_t i = 0; !err && i < planner->model->tasks.n; i++) {
@@ -270,6 +287,59 @@ static void plan_groups(struct planner *planner)
 			force = false;
 		}
 	}
+}
+
+static bool group_exists(const struct planner *planner, pid_t pgid)
+{
+	for (size_t i = 0; i < planner->plan->nodes.n; i++)
+		if (planner->plan->nodes.data[i]->group == pgid)
+			return true;
+	return false;
+}
+
+/* A foreground group may be gone, until its shell has noticed. */
+static int plan_foreground(struct planner *planner, struct tree_node *leader, const TtyInfoEntry *terminal)
+{
+	pid_t pgid = (pid_t)terminal->pgrp;
+
+	if (!pgid || pgid == leader->pid)
+		return 0;
+	if (!group_exists(planner, pgid)) {
+		if (node_of(planner, pgid))
+			return fail(ENOTSUP,
+				    "process group %d has the foreground of session %d and no members, but task %d has "
+				    "its number",
+				    pgid, leader->pid, pgid);
+		group_helper(planner, pgid, leader);
+	}
+	terminal_step(planner, TREE_FOREGROUND, leader, pgid, terminal);
+	return 0;
+}
+
+static bool gave_terminal(const struct tree_node *node)
+{
+	const TaskCoreEntry *tc = node->task->core[0]->tc;
+
+	return tc && tc->extra && tc->extra->no_terminal;
+}
+
+static int plan_terminals(struct planner *planner)
+{
+	size_t n_tasks = planner->model->tasks.n;
+	int err = 0;
+
+	for (size_t i = 0; i < n_tasks && !err; i++) {
+		struct tree_node *node = planner->plan->nodes.data[i];
+		const TtyInfoEntry *terminal = tty_of_session(planner->model, sid_of(node));
+
+		if (!terminal)
+			continue;
+		if (is_leader(node))
+			err = plan_foreground(planner, node, terminal);
+		else if (gave_terminal(node))
+			terminal_step(planner, TREE_GIVE_TERMINAL, node, 0, terminal);
+	}
+	return err;
 }
 
 /* Helpers forked late (for groups) go first: those of sessions may have children to leave behind. */
@@ -407,8 +477,10 @@ int tree_plan_make(const struct model *model, bool shell_job, struct tree_plan *
 		err = check_sharing(&planner);
 	if (!err) {
 		plan_groups(&planner);
-		plan_exits(&planner);
+		err = plan_terminals(&planner);
 	}
+	if (!err)
+		plan_exits(&planner);
 	hash_free(&planner.taken);
 	hash_free(&planner.by_pid);
 	return err;

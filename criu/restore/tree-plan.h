@@ -35,14 +35,18 @@ enum tree_action {
 	TREE_SETSID,	   /* node becomes a session leader */
 	TREE_SUBREAPER_ON, /* node adopts the orphans below it, for now */
 	TREE_SUBREAPER_OFF,
-	TREE_SETPGID, /* node joins process group pgid */
-	TREE_EXIT,    /* helper node ends and is reaped by its parent */
+	TREE_SETPGID,	    /* node joins process group pgid */
+	TREE_TAKE_TERMINAL, /* node, a session leader, gets its controlling terminal, which its children inherit */
+	TREE_GIVE_TERMINAL, /* node, not a leader, gives it up for itself */
+	TREE_FOREGROUND,    /* node, a session leader, puts process group pgid into the foreground */
+	TREE_EXIT,	    /* helper node ends and is reaped by its parent */
 };
 
 struct tree_step {
 	enum tree_action action;
 	struct tree_node *node;
 	pid_t pgid;
+	const TtyInfoEntry *terminal;
 };
 
 struct tree_plan {

@@ -1,10 +1,12 @@
 #include <errno.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "files/tty.h"
 #include "kernel/syscalls.h"
 #include "remote/call.h"
 #include "remote/puppet.h"
@@ -169,6 +171,24 @@ static int do_exit(struct tree_node *node)
 	return err;
 }
 
+/* Nothing of the terminal is sent a signal: its group in front is that of the caller, or none. */
+static int use_terminal(struct restore *restore, const struct tree_step *step, const char *what, long request)
+{
+	cleanup_with(batch_freep) struct batch *batch = NULL;
+	int fd = tty_session_fd(&restore->files, step->terminal);
+	int err = fd < 0 ? fd : batch_new(step->node->process->driver, &batch);
+
+	if (!err)
+		err = batch_room(batch, 3, sizeof(step->pgid));
+	if (err)
+		return err;
+	courier_lend(&restore->courier, batch, fd);
+	batch_must(batch, what, SYS_ioctl, 0, request,
+		   request == TIOCSPGRP ? batch_data(batch, &step->pgid, sizeof(step->pgid)).v : 0);
+	batch_must(batch, "close a terminal", SYS_close, 0);
+	return batch_run(batch);
+}
+
 static int do_step(struct restore *restore, const struct tree_step *step)
 {
 	struct tree_node *node = step->node;
@@ -185,6 +205,12 @@ static int do_step(struct restore *restore, const struct tree_step *step)
 		return call(node, "end its being a subreaper", SYS_prctl, PR_SET_CHILD_SUBREAPER, 0);
 	case TREE_SETPGID:
 		return call(node, "put it into its process group", SYS_setpgid, 0, step->pgid);
+	case TREE_TAKE_TERMINAL:
+		return use_terminal(restore, step, "make it the terminal of its session", TIOCSCTTY);
+	case TREE_GIVE_TERMINAL:
+		return use_terminal(restore, step, "give up its terminal", TIOCNOTTY);
+	case TREE_FOREGROUND:
+		return use_terminal(restore, step, "put a group into the foreground", TIOCSPGRP);
 	case TREE_EXIT:
 		return do_exit(node);
 	}
