@@ -1,8 +1,8 @@
 """What every driver of real programs needs: a private place to run, criu, and a count.
 
 The place ("box") is a pid, mount and IPC namespace of its own with a reaping init and
-an empty tmpfs on /dev/shm, and a network of its own where a driver wants that.  Restore
-needs the old process numbers free, and "nothing was left behind" can only be said of a
+an empty tmpfs on /dev/shm, terminals of its own, and a network of its own where a driver wants that.  Restore
+needs the old process and pty numbers free, and "nothing was left behind" can only be said of a
 /dev/shm that nobody else uses.
 When the box ends, the kernel kills whatever is still in it.
 """
@@ -82,6 +82,7 @@ def loopback_up():
 def init(argv):
     """Process 1 of the box: run argv, reap orphans, end with argv's status."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777", "box", SHM], check=True)
+    subprocess.run(["mount", "-t", "devpts", "-o", "newinstance,ptmxmode=0666,mode=0620", "box", "/dev/pts"], check=True)
     loopback_up()
     for sig in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sig, lambda *_: os._exit(130))
