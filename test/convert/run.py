@@ -71,7 +71,7 @@ def remap_types(images):
 def check_converted(images):
     """Nothing of ours, nothing that nobody needs, and crit reads it all."""
     names = image_names(images)
-    ours = [n for n in names if n.startswith(("shmem-file-", "external-objects")) or n.endswith(".tmp")]
+    ours = [n for n in names if n.startswith(("shmem-file-", "external-objects", "sysv-sem", "sysv-msg")) or n.endswith(".tmp")]
     if ours:
         raise Failure(f"still there: {ours}")
     remaps = remap_types(images)
@@ -239,10 +239,16 @@ def case_xattr(tally, options):
 
 
 def case_packets(tally, options):
-    """What is ours besides objects: packets in a pipe are refused, a CPU mask is only warned of."""
-    for name, code, known in (
-            ("packets refused", "r, w = os.pipe2(os.O_DIRECT); os.write(w, b'a'); os.write(w, b'bc')", "packets"),
-            ("CPU affinity warned of", "os.sched_setaffinity(0, {0})", "cpu_affinity")):
+    """What is ours besides objects: much is refused, a CPU mask or a set of semaphores only warned of."""
+    libc = "import ctypes; c = ctypes.CDLL(None); "
+    segment = "s = c.shmget(0, 4096, 0o1600); c.shmat(s, None, 0); c.shmctl(s, 0, None)"
+    operate = "s = c.semget(0, 1, 0o1600); c.semop(s, (ctypes.c_short * 3)(0, 1, {}), 1)"
+    for name, code, known, is_refused in (
+            ("packets refused", "r, w = os.pipe2(os.O_DIRECT); os.write(w, b'a'); os.write(w, b'bc')", "packets", True),
+            ("System V segment refused", libc + segment, "System V segment", True),
+            ("SEM_UNDO refused", libc + operate.format(0x1000), "SEM_UNDO", True),
+            ("semaphore set warned of", libc + operate.format(0), "System V semaphore set", False),
+            ("CPU affinity warned of", "os.sched_setaffinity(0, {0})", "cpu_affinity", False)):
         here = box.fresh_dir("convert", "other")
         code = f"import os, time; {code}; print('ready', flush=True); time.sleep(1000)"
         pid = box.start(["/usr/bin/python3", "-c", code], f"{here}/out", cwd="/")
@@ -250,15 +256,17 @@ def case_packets(tally, options):
             wait_for(lambda: "ready" in box.read(f"{here}/out"), 10, "the program to be ready")
             images = box.fresh_dir("convert", "other-images")
             box.dump(pid, images)
-            if known == "packets":
+            if is_refused:
                 refused(images, known)
-            elif os.cpu_count() < 2:
+            elif known == "cpu_affinity" and os.cpu_count() < 2:
                 tally.skip(name, "one processor")
                 continue
             else:
                 convert(images)
                 if known not in box.read(f"{images}/convert.log"):
                     raise Failure(f"no warning of {known}")
+                if os.path.exists(f"{images}/sysv-sem.img"):
+                    raise Failure("sysv-sem.img is still there")
             tally.ok(name)
         except Failure as e:
             tally.fail(name, str(e))
