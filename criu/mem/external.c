@@ -97,16 +97,8 @@ static void judge_outsiders(struct inode *inode, const struct options *options, 
 	long long size = inode->st.st_size;
 	bool mapped, shared = is_shared_with_outsiders(inode, &mapped);
 
-	/* Its id could be only one of two's, and mappings that are not attachments would not keep it alive. */
-	if (inode->kind == INODE_SYSV) {
-		refuse_object(refusals, inode->id,
-			      "%s %s (%lld bytes), %s, is shared with processes outside the tree: %s. Dump them as "
-			      "well (a "
-			      "common "
-			      "ancestor as --tree), or end them first",
-			      kind_name(inode), inode->name, size, inside, list);
-		return;
-	}
+	/* A copy has another id, even if nobody can write. */
+	shared |= inode->kind == INODE_SYSV;
 	if (shared && options->external_holders == EXTERNAL_ATTACH && S_ISREG(inode->st.st_mode)) {
 		pr_info("%s %s (%lld bytes) stays with those outside the tree who hold it: %s", kind_name(inode),
 			inode->name, size, list);
@@ -209,7 +201,7 @@ void external_probe(struct inodes *inodes)
 		struct inode *inode = inodes->all.data[i];
 		auto_fd int anchor = -1, fd = -1;
 
-		if (!shmem_is_object(inode) || inode->outsiders.n || !inode->handle.bytes)
+		if (!shmem_is_object(inode) || inode->outsiders.n || inode->attached || !inode->handle.bytes)
 			continue;
 		anchor = handle_anchor(inode->st.st_dev, inode->name);
 		if (anchor < 0)

@@ -243,12 +243,20 @@ static void find_reserved(struct needed_objects *objects)
 }
 
 /* The whole of a segment is reserved when it is made. */
-static void need_segment(struct huge_needs *needs, const SysvShmEntry *segment)
+static int need_segment(struct huge_needs *needs, const struct needed_objects *objects, const SysvShmEntry *segment)
 {
 	uint64_t page_bytes = sysvshm_page_bytes(segment);
+	bool attached;
+	int err;
 
-	if (segment->shm->hugetlb_flag && !sysvshm_is_there(segment))
-		add_need(needs, page_bytes, sysvshm_bytes(segment) / page_bytes);
+	if (!segment->shm->hugetlb_flag ||
+	    (!external_find(objects->model, segment->shmid) && sysvshm_is_there(segment)))
+		return 0;
+	err = is_attached(objects, segment->shmid, &attached);
+	if (err || attached)
+		return err;
+	add_need(needs, page_bytes, sysvshm_bytes(segment) / page_bytes);
+	return 0;
 }
 
 int huge_need_objects(struct huge_needs *needs, const struct model *model, const struct image_dir *dir,
@@ -267,7 +275,7 @@ int huge_need_objects(struct huge_needs *needs, const struct model *model, const
 		add_need(needs, objects.all.data[i]->page_bytes,
 			 count_pages(&objects.all.data[i]->parts, objects.all.data[i]->page_bytes));
 	for (size_t i = 0; i < model->sysv_shms.n && !err; i++)
-		need_segment(needs, model->sysv_shms.data[i]);
+		err = need_segment(needs, &objects, model->sysv_shms.data[i]);
 	objects_free(&objects);
 	return err;
 }

@@ -389,7 +389,7 @@ static int dump_object(struct inode *inode, struct objects_dump *objects)
 	/* The content of what is attached again stays with those who live, and so does its policy. */
 	if (!inode->attached)
 		err = dump_pages(inode, fd, objects);
-	if (!err && inode->outsiders.n)
+	if (!err && (inode->outsiders.n || inode->attached))
 		err = external_add(inode, model);
 	if (!err && inode->kind == INODE_MEMFD)
 		err = add_memfd(inode, fd, model);

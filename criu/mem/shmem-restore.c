@@ -302,6 +302,8 @@ static int attach_object(struct object *object, const ExternalObjectEntry *entry
 		return fd;
 	object->attached = true;
 	pr_info("%s %s: attached to the one that lives", entry->kind, entry->name);
+	if (object->kind == OBJECT_SYSV)
+		return sysvshm_attach(&object->sysv, fd);
 	if (object->kind == OBJECT_FILE)
 		return attach_names(object, fd);
 	if (object->kind == OBJECT_MEMFD) {
@@ -354,6 +356,7 @@ static int make_object(struct shmem_restore *shmem, struct object *object, const
 		err = make_file(shmem, object, &content, guard);
 		break;
 	case OBJECT_SYSV:
+		object->sysv.copy = external != NULL;
 		err = sysvshm_make(&object->sysv, model, &content, guard);
 		break;
 	}
@@ -368,7 +371,7 @@ int shmem_make(const struct model *model, const struct image_dir *dir, const str
 	int err = collect_objects(shmem, model);
 
 	if (!err)
-		err = sysvshm_check(model);
+		err = sysvshm_check(model, options);
 	for (size_t i = 0; i < shmem->objects.n && !err; i++)
 		err = make_object(shmem, shmem->objects.data[i], model, dir, options, guard);
 	tmpfs_mounts_free(&shmem->mounts);
@@ -420,12 +423,12 @@ int shmem_settle(struct shmem_restore *shmem)
 	for (size_t i = 0; i < shmem->objects.n && !err; i++) {
 		struct object *object = shmem->objects.data[i];
 
+		if (object->kind == OBJECT_SYSV)
+			sysvshm_detach(&object->sysv);
 		if (object->attached)
 			continue;
 		if (object->seal_later)
 			err = memfd_add_seals(object->fd, object->memfd->seals, object->memfd->name);
-		if (object->kind == OBJECT_SYSV)
-			sysvshm_detach(&object->sysv);
 		if (object->kind == OBJECT_FILE)
 			err = remap_set_times(object->name_fds[0], object->file->names[0],
 					      to_timespec(object->file->atim), to_timespec(object->file->mtim));

@@ -74,10 +74,10 @@ int shmem_plan(struct inodes *inodes, const struct remote_tree *tree, const stru
 	}
 	err = any ? external_plan(inodes, tree, options, refusals) : 0;
 	for (size_t i = 0; !err && i < inodes->all.n; i++) {
-		const struct inode *inode = inodes->all.data[i];
+		struct inode *inode = inodes->all.data[i];
 
-		if (inode->kind == INODE_SYSV && !inode->outsiders.n)
-			sysvshm_plan(inode, refusals);
+		if (inode->kind == INODE_SYSV)
+			sysvshm_plan(inode, options, refusals);
 	}
 	return err;
 }

@@ -38,7 +38,29 @@ static size_t attachments_of_tree(const struct inode *inode)
 	return n;
 }
 
-void sysvshm_plan(const struct inode *inode, struct refusals *refusals)
+/* Others have it attached whom nobody can see: they keep it, or nothing is known of how to tell them. */
+static void judge_unseen(struct inode *inode, const struct shmid_ds *ds, size_t n, const struct options *options,
+			 struct refusals *refusals)
+{
+	int id = (int)inode->st.st_ino;
+
+	if (options->external_holders == EXTERNAL_ATTACH) {
+		pr_info("System V segment %d (key %#x) stays with those who have attached it and whom /proc does not "
+			"show",
+			id, made_key(inode));
+		inode->attached = true;
+		return;
+	}
+	refuse_object(refusals, inode->id,
+		      "System V segment %d (key %#x, %lld bytes), task %d: is attached %lu times, but by the tree only "
+		      "%zu times: processes that /proc does not show share it. Dump them as well, or end them first, "
+		      "or "
+		      "say --external-holders attach",
+		      id, made_key(inode), (long long)inode->st.st_size, inode->holders.data[0].pid,
+		      (unsigned long)ds->shm_nattch, n);
+}
+
+void sysvshm_plan(struct inode *inode, const struct options *options, struct refusals *refusals)
 {
 	size_t n = attachments_of_tree(inode);
 	int id = (int)inode->st.st_ino;
@@ -55,14 +77,8 @@ void sysvshm_plan(const struct inode *inode, struct refusals *refusals)
 		refuse_object(refusals, inode->id,
 			      "System V segment %d (%s, %lld bytes), task %d: belongs to another IPC namespace", id,
 			      inode->name, (long long)inode->st.st_size, inode->holders.data[0].pid);
-	else if (ds.shm_nattch > n)
-		refuse_object(
-			refusals, inode->id,
-			"System V segment %d (key %#x, %lld bytes), task %d: is attached %lu times, but by the tree "
-			"only "
-			"%zu times: processes that /proc does not show share it. Dump them as well, or end them first",
-			id, made_key(inode), (long long)inode->st.st_size, inode->holders.data[0].pid,
-			(unsigned long)ds.shm_nattch, n);
+	else if (ds.shm_nattch > n && !inode->outsiders.n)
+		judge_unseen(inode, &ds, n, options, refusals);
 }
 
 static IpcDescEntry *new_desc(const struct shmid_ds *ds, int id, struct model *model)

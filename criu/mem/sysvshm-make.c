@@ -16,6 +16,7 @@
 #include "kernel/hugepages.h"
 #include "kernel/proc.h"
 #include "kernel/sysvipc.h"
+#include "mem/external.h"
 #include "mem/sysvshm.h"
 #include "util/log.h"
 
@@ -118,12 +119,18 @@ static int check_segment(const SysvShmEntry *entry)
 	return check_key(desc);
 }
 
-int sysvshm_check(const struct model *model)
+int sysvshm_check(const struct model *model, const struct options *options)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < model->sysv_shms.n && !err; i++)
-		err = check_segment(model->sysv_shms.data[i]);
+	for (size_t i = 0; i < model->sysv_shms.n && !err; i++) {
+		const SysvShmEntry *entry = model->sysv_shms.data[i];
+		const ExternalObjectEntry *external = external_find(model, entry->shmid);
+		bool attach;
+
+		/* Attached to, or another one is made: no segment can be in the way. */
+		err = external ? external_decide(external, options, &attach) : check_segment(entry);
+	}
 	return err;
 }
 
@@ -168,20 +175,32 @@ static int get_as_creator(key_t key, const SysvShmEntry *entry)
 }
 
 /* The key shows in /proc/PID/maps for ever, even after the segment has lost it. */
-static int create(const SysvShmEntry *entry)
+static int create(const SysvShmEntry *entry, bool copy)
 {
 	bool remove = is_to_be_removed(entry);
 	int id = get_as_creator((key_t)(remove ? entry->made_key : entry->shm->desc->key), entry);
 
-	if (id == -EEXIST && remove)
+	if (id == -EEXIST && (remove || copy))
 		id = get_as_creator(IPC_PRIVATE, entry);
 	return id < 0 ? fail(-id, "make a segment of %llu bytes", (unsigned long long)entry->shm->size) : id;
 }
 
-static int check_id(const SysvShmEntry *entry, int id, int next_id_err)
+static int check_id(const struct sysvshm *segment, int next_id_err)
 {
+	const SysvShmEntry *entry = segment->entry;
+	int id = segment->id;
+
 	if ((uint32_t)id == entry->shm->desc->id)
 		return 0;
+	if (segment->copy) {
+		pr_warn("the tree's own copy has id %d; what its tasks do with the old id concerns the segment of "
+			"those "
+			"outside%s",
+			id,
+			is_to_be_removed(entry) ? ""
+						: ", and the copy stays when they end, until it is removed (ipcrm -m)");
+		return 0;
+	}
 	if (is_to_be_removed(entry)) {
 		pr_warn("its id is %d now; it is marked for removal, so that only those who have it attached will need "
 			"it",
@@ -226,14 +245,14 @@ static int make(struct sysvshm *segment, struct guard *guard)
 	if (slot < 0)
 		return slot;
 	next_id_err = sysvipc_next_id(SYSVIPC_SHM, (int)entry->shm->desc->id);
-	segment->id = create(entry);
+	segment->id = create(entry, segment->copy);
 	if (segment->id < 0) {
 		if (!next_id_err && sysvipc_next_id(SYSVIPC_SHM, -1))
 			pr_warn("the next segment that anybody makes will have id %u", entry->shm->desc->id);
 		return segment->id;
 	}
 	guard_segment_made(guard, slot, segment->id);
-	err = check_id(entry, segment->id, next_id_err) ?: set_owner(entry, segment->id) ?: attach_own(segment);
+	err = check_id(segment, next_id_err) ?: set_owner(entry, segment->id) ?: attach_own(segment);
 	if (err) {
 		shmctl(segment->id, IPC_RMID, NULL);
 		return err;
@@ -310,12 +329,40 @@ int sysvshm_make(struct sysvshm *ret, const struct model *model, struct shmem_co
 
 	LOG_SCOPE("System V segment", desc->id);
 	ret->bytes = sysvshm_bytes(ret->entry);
-	err = look_up(ret->entry, &id, &ds) == FOUND_SAME ? find_again(ret, model, &ds) : make(ret, guard);
+	err = !ret->copy && look_up(ret->entry, &id, &ds) == FOUND_SAME ? find_again(ret, model, &ds)
+									: make(ret, guard);
 	if (!err)
 		err = fill(ret, content);
 	if (!err && desc->mode & SHM_LOCKED && shmctl(ret->id, SHM_LOCK, NULL))
 		err = fail_errno("lock it in memory");
 	return err;
+}
+
+/* Its number is its id; of another namespace's segment with this id it is told by the handle. */
+int sysvshm_attach(struct sysvshm *ret, int fd)
+{
+	struct inode_handle want, have;
+	auto_fd int own_fd = -1;
+	struct stat st;
+	int err;
+
+	if (fstat(fd, &st))
+		return fail_errno("fstat of a System V segment");
+	LOG_SCOPE("System V segment", (long long)st.st_ino);
+	if ((uint64_t)st.st_size != ret->entry->shm->size)
+		return fail(ESTALE, "has %lld bytes instead of %llu", (long long)st.st_size,
+			    (unsigned long long)ret->entry->shm->size);
+	ret->id = (int)st.st_ino;
+	ret->bytes = sysvshm_bytes(ret->entry);
+	err = attach_own(ret);
+	if (err)
+		return err;
+	own_fd = shmem_open_mapping(ret->own, ret->bytes);
+	if (own_fd < 0)
+		return own_fd;
+	if (inode_read_handle(fd, &want) || inode_read_handle(own_fd, &have) || !inode_same_handle(&want, &have))
+		return fail(ESTALE, "what has this id is another one");
+	return 0;
 }
 
 void sysvshm_detach(struct sysvshm *segment)

@@ -13,6 +13,7 @@
 
 #include "mem/inode.h"
 #include "mem/shmem-fill.h"
+#include "options.h"
 #include "util/refusals.h"
 
 /* Bits of shm_perm.mode beside the permissions, ipc(5); older C libraries hide them. */
@@ -25,9 +26,10 @@
 
 /**
  * sysvshm_plan - refuse a segment that we can't describe, or that is attached more often than the tree accounts for
- * @inode: of kind INODE_SYSV, mapped; no holder outside the tree was found for it
+ * @inode: of kind INODE_SYSV, mapped; holders outside that were found have been judged (external.h), for others
+ *         @inode->attached is set here
  */
-void sysvshm_plan(const struct inode *inode, struct refusals *refusals);
+void sysvshm_plan(struct inode *inode, const struct options *options, struct refusals *refusals);
 
 /** sysvshm_dump - its entry, into @model; logged -errno. */
 int must_check sysvshm_dump(const struct inode *inode, struct model *model);
@@ -38,6 +40,7 @@ struct sysvshm {
 	const SysvShmEntry *entry;
 	int id;		/* may be another than before if the segment is marked for removal */
 	uint64_t bytes; /* what one attachment takes: the size in whole pages */
+	bool copy;	/* others outside the tree keep the segment: another one, for the tree alone */
 	void *own;	/* where we have attached it ourselves; NULL: nowhere */
 };
 
@@ -58,7 +61,7 @@ bool sysvshm_is_there(const SysvShmEntry *entry);
  * that was marked for removal may get another id: by then only those who attach it know it.
  * Return: 0; -EBUSY or -EEXIST, logged with the segment that is in the way.
  */
-int must_check sysvshm_check(const struct model *model);
+int must_check sysvshm_check(const struct model *model, const struct options *options);
 
 /**
  * sysvshm_make - make the segment of ret->entry or find it again, fill it, and attach it to ourselves
@@ -70,6 +73,12 @@ int must_check sysvshm_check(const struct model *model);
  */
 int must_check sysvshm_make(struct sysvshm *ret, const struct model *model, struct shmem_content *content,
 			    struct guard *guard);
+
+/**
+ * sysvshm_attach - the live segment instead, which others outside the tree keep
+ * @fd: leads to it; borrowed. Nothing is written into the segment.
+ */
+int must_check sysvshm_attach(struct sysvshm *ret, int fd);
 
 /** sysvshm_detach - our own attachment ends; a segment marked for removal that nobody else has attached is gone. */
 void sysvshm_detach(struct sysvshm *segment);

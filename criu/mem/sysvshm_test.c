@@ -163,10 +163,10 @@ static void world_open(struct world *world, bool remove)
 	inode = intern(world);
 	CHECK_EQ(inode->kind, INODE_SYSV);
 	CHECK(inode->unlinked && shmem_is_object(inode));
-	sysvshm_plan(inode, &refusals);
+	sysvshm_plan(inode, &world->options, &refusals);
 	CHECK_EQ(refusals.n, 0);
 	more = shmat(world->id, NULL, SHM_RDONLY);
-	sysvshm_plan(inode, &refusals);
+	sysvshm_plan(inode, &world->options, &refusals);
 	CHECK_EQ(refusals.n, 1);
 	shmdt(more);
 

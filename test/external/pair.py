@@ -53,7 +53,7 @@ class Pair:
 
     def key(self):
         """How the option --inherit-fd names the object."""
-        return {"memfd": "memfd:shared", "anon": "dev/zero", "hugememfd": "memfd:shared", "hugeanon": "anon_hugepage",
+        return {"memfd": "memfd:shared", "anon": "dev/zero", "sysv": "SYSV00000000", "hugememfd": "memfd:shared", "hugeanon": "anon_hugepage",
                 "hugefile": f"{self.path}.huge/object".lstrip("/")}.get(self.kind, self.path.lstrip("/"))
 
     def way_in(self):
@@ -68,6 +68,9 @@ class Pair:
         box.kill_all([p for p in [*self.pids, self.outsider] if box.alive(p)])
         if self.kind == "hugefile":
             subprocess.run(["umount", "--lazy", f"{self.path}.huge"], check=True)
+        if self.kind == "sysvkey":
+            for row in box.read("/proc/sysvipc/shm").splitlines()[1:]:
+                subprocess.run(["ipcrm", "-m", row.split()[1]], check=True)
         for name in (self.log, f"{self.path}.new"):
             if os.path.exists(name):
                 os.unlink(name)

@@ -130,6 +130,37 @@ def case_both(pair):
     pair.outsider_lives()
 
 
+def segments():
+    """(key, id, bytes, attachments) of each."""
+    rows = [line.split() for line in box.read("/proc/sysvipc/shm").splitlines()[1:]]
+    return {(int(r[0]), int(r[1]), int(r[3]), int(r[6])) for r in rows}
+
+
+def case_kept(pair):
+    """A segment that nobody has attached any more stays, and so does what is in it."""
+    images = fresh_images(pair)
+    objects = [pair.inodes(p) for p in pair.pids]
+    dump_gone(pair, images, "--external-holders", "attach")
+    box.kill_all([pair.outsider])
+    (key, number, size, _), = segments()
+    box.restore(images)
+    if [pair.inodes(p) for p in pair.pids] != objects or segments() != {(key, number, size, 2)}:
+        raise Failure(f"another segment than before: {segments()}")
+
+
+def case_other(pair):
+    """The tree's own copy has another id, and the log says so."""
+    images = fresh_images(pair)
+    theirs, = segments()
+    dump_gone(pair, images, "--external-holders", "copy")
+    box.restore(images)
+    others = segments() - {(*theirs[:3], 1)}
+    if len(others) != 1 or {(found[0], found[2], found[3]) for found in others} != {(0, theirs[2], 2)}:
+        raise Failure(f"the copy is not there: {segments()}")
+    if f"copy has id {others.pop()[1]}" not in box.read(f"{images}/restore.log"):
+        raise Failure("no warning of the new id")
+
+
 def case_unseen(pair):
     """Nobody can see who else holds it; after the kill it shows."""
     images = fresh_images(pair)
@@ -140,7 +171,7 @@ def case_unseen(pair):
 
 
 CASES = {name[5:]: function for name, function in globals().items() if name.startswith("case_")}
-KINDS = [("shm", "map"), ("shm", "fd"), ("disk", "map"), ("disk", "fd"), ("memfd", "map"), ("memfd", "fd"), ("anon", "map"),
+KINDS = [("shm", "map"), ("shm", "fd"), ("disk", "map"), ("disk", "fd"), ("memfd", "map"), ("memfd", "fd"), ("anon", "map"), ("sysv", "map"), ("sysvkey", "map"),
          ("hugefile", "map"), ("hugefile", "fd"), ("hugememfd", "map"), ("hugememfd", "fd"), ("hugeanon", "map"),
          ("shm", "flight"), ("disk", "flight"), ("memfd", "flight")]
 
@@ -176,6 +207,9 @@ def main():
         for case in CASES:
             text = f"{kind} {way} {case}"
             if (way == "flight") != (case == "unseen"):
+                continue
+            # Such a segment outlives everybody.
+            if case in (("gone", "both") if kind == "sysvkey" else ("kept", "other")):
                 continue
             if not options.cases or any(re.search(part, text) for part in options.cases):
                 run_case(tally, kind, way, case)

@@ -1,7 +1,7 @@
 /*
  * share - one shared object, a process that stays (the outsider) and two that are dumped (the tree)
  *
- *   share shm|disk|memfd|anon|hugefile|hugememfd|hugeanon map|fd|flight PATH
+ *   share shm|disk|memfd|anon|sysv|sysvkey|hugefile|hugememfd|hugeanon map|fd|flight PATH
  *
  * The outsider makes the object and forks the tree; with "fd" it keeps but a descriptor and
  * reads through that; a "hugefile" is the file "object" of the hugetlbfs PATH.huge; with "flight" its descriptor is on its way through a socket, where nobody sees it. Everybody counts in the object, under a robust lock; who finds the lock abandoned
@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -43,7 +44,7 @@ static int make(const char *kind, const char *path)
 	char object[4096];
 	int fd;
 
-	if (strstr(kind, "anon"))
+	if (strstr(kind, "anon") || strstr(kind, "sysv"))
 		return -1;
 	snprintf(object, sizeof(object), strcmp(kind, "hugefile") ? "%s" : "%s.huge/object", path);
 	fd = strstr(kind, "memfd")
@@ -54,6 +55,18 @@ static int make(const char *kind, const char *path)
 	if (!strstr(kind, "memfd") && unlink(object))
 		die(path);
 	return fd;
+}
+
+/* It goes with those who have it attached, except a "sysvkey". */
+static void *attach_segment(const char *kind)
+{
+	bool keyed = !strcmp(kind, "sysvkey");
+	int id = shmget(keyed ? getpid() : IPC_PRIVATE, BYTES, IPC_CREAT | IPC_EXCL | 0600);
+	void *at = id < 0 ? MAP_FAILED : shmat(id, NULL, 0);
+
+	if (at == MAP_FAILED || (!keyed && shmctl(id, IPC_RMID, NULL)))
+		die("System V segment");
+	return at;
 }
 
 static void lock(struct shared *shared)
@@ -150,7 +163,8 @@ int main(int argc, char **argv)
 	int fd, anon;
 
 	if (argc != 4) {
-		fprintf(stderr, "usage: share shm|disk|memfd|anon|hugefile|hugememfd|hugeanon map|fd|flight PATH\n");
+		fprintf(stderr, "usage: share shm|disk|memfd|anon|sysv|sysvkey|hugefile|hugememfd|hugeanon "
+				"map|fd|flight PATH\n");
 		return 2;
 	}
 	by_fd = !strcmp(argv[2], "fd");
@@ -158,7 +172,9 @@ int main(int argc, char **argv)
 	signal(SIGCHLD, SIG_IGN);
 	fd = make(argv[1], argv[3]);
 	anon = MAP_ANONYMOUS | (!strcmp(argv[1], "hugeanon") ? MAP_HUGETLB | PAGES_2MB : 0);
-	shared = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | (fd < 0 ? anon : 0), fd, 0);
+	shared = strstr(argv[1], "sysv")
+			 ? attach_segment(argv[1])
+			 : mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | (fd < 0 ? anon : 0), fd, 0);
 	if (shared == MAP_FAILED)
 		die("mmap");
 	pthread_mutexattr_init(&attr);
