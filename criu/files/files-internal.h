@@ -30,6 +30,7 @@ extern const struct file_kind tty_kind;
 extern const struct file_kind signalfd_kind;
 extern const struct file_kind timerfd_kind;
 extern const struct file_kind inotify_kind;
+extern const struct file_kind fanotify_kind;
 extern const struct file_kind pidfd_kind;
 extern const struct file_kind unix_kind;
 extern const struct file_kind netlink_kind;

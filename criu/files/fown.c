@@ -115,6 +115,8 @@ static struct common common_of(const struct model *model, const FileEntry *entry
 		return (struct common){ entry->tfd->fown, entry->tfd->flags };
 	case FD_TYPES__INOTIFY:
 		return (struct common){ entry->ify->fown, entry->ify->flags };
+	case FD_TYPES__FANOTIFY:
+		return (struct common){ entry->ffy->fown, entry->ffy->flags };
 	case FD_TYPES__PIDFD:
 		return (struct common){ entry->pidfd->fown, entry->pidfd->flags };
 	case FD_TYPES__FIFO:

@@ -25,49 +25,14 @@
 
 #include "files/files-internal.h"
 #include "files/fown.h"
-#include "kernel/path.h"
-#include "mem/external-handle.h"
+#include "files/watched.h"
 
 #ifndef INOTIFY_IOC_SETNEXTWD
 #define INOTIFY_IOC_SETNEXTWD _IOW('I', 0, int32_t)
 #endif
 
-#define FH_WORDS 16 /* as many as mainline's entries have */
-
 /* What a watch was added with; older kernels show bits of their own besides. */
 #define MASK_KEPT (IN_ALL_EVENTS | IN_EXCL_UNLINK | IN_ONESHOT)
-
-static dev_t dev_of(const InotifyWdEntry *watch)
-{
-	return makedev(watch->s_dev >> 20, watch->s_dev & 0xfffff);
-}
-
-/* Inodes of one file system are opened through one descriptor. */
-struct anchor {
-	dev_t dev;
-	int fd;
-};
-
-static void anchor_free(struct anchor *anchor)
-{
-	close_fdp(&anchor->fd);
-}
-
-static int open_handle(struct anchor *anchor, const InotifyWdEntry *watch)
-{
-	const FhEntry *fh = watch->f_handle;
-	struct inode_handle handle = { .bytes = fh->bytes, .type = (int)fh->type };
-
-	if (!handle.bytes)
-		return -EOPNOTSUPP;
-	memcpy(handle.data, fh->handle, handle.bytes);
-	if (anchor->fd < 0 || anchor->dev != dev_of(watch)) {
-		close_fdp(&anchor->fd);
-		anchor->dev = dev_of(watch);
-		anchor->fd = handle_anchor(anchor->dev, fh->path ? fh->path : "");
-	}
-	return anchor->fd < 0 ? -ENOENT : handle_open(anchor->fd, &handle);
-}
 
 /* --- dump ------------------------------------------------------------------------ */
 
@@ -79,7 +44,6 @@ static bool inotify_match(const struct file_desc *desc)
 static InotifyWdEntry *new_watch(struct model *model, uint32_t id, const struct proc_watch *watch)
 {
 	InotifyWdEntry *entry = model_new(model, InotifyWdEntry, inotify_wd_entry__init);
-	FhEntry *fh = model_new(model, FhEntry, fh_entry__init);
 
 	entry->id = id;
 	entry->i_ino = watch->ino;
@@ -87,12 +51,7 @@ static InotifyWdEntry *new_watch(struct model *model, uint32_t id, const struct 
 	entry->ignored_mask = watch->ignored_mask;
 	entry->s_dev = watch->dev;
 	entry->wd = (uint32_t)watch->wd;
-	entry->f_handle = fh;
-	fh->bytes = watch->handle_bytes;
-	fh->type = (uint32_t)watch->handle_type;
-	fh->n_handle = FH_WORDS;
-	fh->handle = arena_array(model->arena, uint64_t, FH_WORDS);
-	memcpy(fh->handle, watch->handle, watch->handle_bytes);
+	entry->f_handle = watched_handle(model, watch);
 	return entry;
 }
 
@@ -132,61 +91,30 @@ static int inotify_plan(struct files_dump *ctx, struct file_desc *desc)
 	return fown_dump(ctx, desc, &ify->fown);
 }
 
-/* The entry of a file of the tree that will be made again. */
-static bool find_deleted(struct files_dump *ctx, int fd, const struct stat *st, InotifyWdEntry *watch)
+static int resolve_watch(struct files_dump *ctx, struct watched_anchor *anchor, InotifyWdEntry *watch)
 {
-	const struct inode *inode = inode_get(ctx->inodes, fd, st);
+	const struct watched watched = { .dev = watch->s_dev, .handle = watch->f_handle };
+	int err = watched_resolve(ctx, anchor, &watched, &watch->file_id);
 
-	if (!inode || !inode->remap_files.n)
-		return false;
-	watch->has_file_id = true;
-	watch->file_id = inode->remap_files.data[0]->id;
-	return true;
-}
-
-/* The name the kernel knows for an inode that a handle led to, if that leads back to it. */
-static void note_path(struct files_dump *ctx, int fd, FhEntry *fh)
-{
-	auto_free char *link = NULL;
-	auto_fd int again = -1;
-	char name[32];
-
-	snprintf(name, sizeof(name), "fd/%d", fd);
-	if (proc_read_link(getpid(), name, &link) || link[0] != '/')
-		return;
-	again = path_open(link, O_PATH | O_NOFOLLOW);
-	if (again >= 0 && inode_same(fd, again) == 1)
-		fh->path = arena_strdup(ctx->model->arena, link);
-}
-
-static int resolve_watch(struct files_dump *ctx, struct anchor *anchor, InotifyWdEntry *watch)
-{
-	auto_fd int fd = open_handle(anchor, watch);
-	struct stat st;
-
-	if (fd < 0) {
-		refuse(ctx->refusals,
-		       "inotify instance: watch %" PRIu32 " is on inode %" PRIu64
-		       " of device %u:%u, which cannot be opened by a file handle (%s); remove the watch before the "
-		       "dump",
-		       watch->wd, watch->i_ino, major(dev_of(watch)), minor(dev_of(watch)), strerror(-fd));
-		return 0;
-	}
-	if (fstat(fd, &st))
-		return fail_errno("watch %" PRIu32 ": fstat", watch->wd);
-	if (st.st_nlink)
-		note_path(ctx, fd, watch->f_handle);
-	else if (!find_deleted(ctx, fd, &st, watch))
+	watch->has_file_id = watch->file_id;
+	if (err == WATCHED_OUTSIDE)
 		refuse(ctx->refusals,
 		       "inotify instance: watch %" PRIu32 " is on a deleted file that is only held outside the tree; "
 		       "remove the watch before the dump",
 		       watch->wd);
+	else if (err)
+		refuse(ctx->refusals,
+		       "inotify instance: watch %" PRIu32 " is on inode %" PRIu64
+		       " of device %u:%u, which cannot be opened by a file handle (%s); remove the watch before the "
+		       "dump",
+		       watch->wd, watch->i_ino, major(watched_dev(&watched)), minor(watched_dev(&watched)),
+		       strerror(-err));
 	return 0;
 }
 
 static int inotify_resolve(struct files_dump *ctx, struct file_desc *desc)
 {
-	cleanup_with(anchor_free) struct anchor anchor = { .fd = -1 };
+	cleanup_with(watched_anchor_free) struct watched_anchor anchor = { .fd = -1 };
 	const InotifyFileEntry *ify = desc->entry->ify;
 	int ret = 0;
 
@@ -231,41 +159,13 @@ static int inotify_make(struct files_restore *ctx, const FileEntry *entry, struc
 	return 0;
 }
 
-static bool is_deleted(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) || !st.st_nlink;
-}
-
-/* What took the place of a deleted file. */
-static int open_remade(struct files_restore *ctx, uint32_t file_id)
-{
-	int borrowed = remap_fd(ctx->remaps, file_id);
-	int fd = borrowed < 0 ? borrowed : fcntl(borrowed, F_DUPFD_CLOEXEC, 0);
-
-	return fd < 0 && borrowed >= 0 ? -errno : fd;
-}
-
-static int open_watched(struct files_restore *ctx, struct anchor *anchor, const InotifyWdEntry *watch)
-{
-	const char *path = watch->f_handle->path;
-	auto_fd int fd = -1;
-
-	if (watch->has_file_id)
-		return open_remade(ctx, watch->file_id);
-	fd = open_handle(anchor, watch);
-	if (fd >= 0 && !is_deleted(fd))
-		return take_fd(&fd);
-	return path ? path_open(path, O_PATH | O_NOFOLLOW) : -ESTALE;
-}
-
-static int add_watch(struct files_restore *ctx, struct anchor *anchor, const InotifyWdEntry *watch, int fd)
+static int add_watch(struct files_restore *ctx, struct watched_anchor *anchor, const InotifyWdEntry *watch, int fd)
 {
 	/* Of two watches on one inode the second would change the first, and there must be some bit. */
 	const uint32_t mask = (watch->mask & MASK_KEPT) | IN_MASK_CREATE;
 	const char *path = watch->f_handle->path ? watch->f_handle->path : "unknown path";
-	auto_fd int watched = open_watched(ctx, anchor, watch);
+	const struct watched what = { .dev = watch->s_dev, .handle = watch->f_handle };
+	auto_fd int watched = watched_open(ctx, anchor, &what, watch->file_id);
 	char name[64];
 	int wd;
 
@@ -286,7 +186,7 @@ static int add_watch(struct files_restore *ctx, struct anchor *anchor, const Ino
 
 static int inotify_settle(struct files_restore *ctx, const FileEntry *entry, int fd)
 {
-	cleanup_with(anchor_free) struct anchor anchor = { .fd = -1 };
+	cleanup_with(watched_anchor_free) struct watched_anchor anchor = { .fd = -1 };
 	const InotifyFileEntry *ify = entry->ify;
 	int ret = 0;
 

@@ -10,7 +10,6 @@ static const struct {
 	const char *link; /* prefix of the readlink text */
 	const char *what;
 } by_link[] = {
-	{ "anon_inode:[fanotify]", "fanotify group" },
 	{ "anon_inode:[io_uring]", "io_uring instance" },
 	{ "anon_inode:[userfaultfd]", "userfaultfd" },
 	{ "anon_inode:bpf-map", "bpf map" },

@@ -56,6 +56,29 @@ static int check_inotify(const struct model *model, const InotifyFileEntry *ify)
 	return 0;
 }
 
+static int check_marks(const struct model *model, const FanotifyFileEntry *ffy)
+{
+	for (size_t i = 0; i < ffy->n_mark; i++) {
+		const FanotifyMarkEntry *mark = ffy->mark[i];
+		const FhEntry *handle = mark->ie ? mark->ie->f_handle : NULL;
+		const char *path = mark->me ? mark->me->path : handle ? handle->path : NULL;
+		int err = 0;
+
+		if (mark->type == MARK_TYPE__INODE ? !mark->ie : !mark->me)
+			return fail(EINVAL, "files.img: fanotify group %u: mark %zu says not on what", ffy->id, i);
+		if (handle && !image_handle_is_whole(handle))
+			return fail(EINVAL, "files.img: fanotify group %u: file handle of %u bytes in %zu words",
+				    ffy->id, handle->bytes, handle->n_handle);
+		if (path)
+			err = image_check_path(path, "fanotify group", ffy->id);
+		if (!err && mark->ie && mark->ie->has_file_id)
+			err = check_reg_reference(model, mark->ie->file_id, "fanotify group", ffy->id);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 static int check_file(const struct model *model, const struct image_objects *objects, const FileEntry *file)
 {
 	int err;
@@ -83,6 +106,9 @@ static int check_file(const struct model *model, const struct image_objects *obj
 	case FD_TYPES__INOTIFY:
 		err = image_check_part(file, ify);
 		return err ? err : check_inotify(model, file->ify);
+	case FD_TYPES__FANOTIFY:
+		err = image_check_part(file, ffy);
+		return err ? err : check_marks(model, file->ffy);
 	case FD_TYPES__PIDFD:
 		return image_check_part(file, pidfd);
 	case FD_TYPES__EVENTPOLL:

@@ -217,6 +217,45 @@ static void test_fdinfo(void)
 	POKE(text, struct proc_fdinfo, proc_parse_fdinfo, proc_fdinfo_free);
 }
 
+static void test_fanotify(void)
+{
+	struct proc_fanotify fanotify = { 0 };
+
+	CHECK_EQ(proc_parse_fanotify("pos:\t0\nflags:\t02\nfanotify flags:210 event-flags:8000\n"
+				     "fanotify sdev:1b mflags:0 mask:8 ignored_mask:0\n"
+				     "fanotify mnt_id:1e mflags:40 mask:8 ignored_mask:20\n"
+				     "fanotify mnt_ns:7 mflags:0 mask:8 ignored_mask:0\n"
+				     "fanotify ino:13 sdev:fe00000 mflags:440 mask:0 ignored_mask:48000020 "
+				     "fhandle-bytes:2 fhandle-type:1 f_handle:13ff\n"
+				     "fanotify ino:14 sdev:1b mflags:0 mask:1 ignored_mask:0\n",
+				     &fanotify),
+		 0);
+	CHECK_EQ(fanotify.flags, 0x210);
+	CHECK_EQ(fanotify.event_flags, 0x8000);
+	if (CHECK_EQ(fanotify.marks.n, 5)) {
+		const struct proc_mark *marks = fanotify.marks.data;
+
+		CHECK(marks[0].kind == PROC_MARK_FILESYSTEM && marks[0].watch.dev == 0x1b && marks[0].watch.mask == 8);
+		CHECK(marks[1].kind == PROC_MARK_MOUNT && marks[1].mnt_id == 0x1e && marks[1].mflags == 0x40);
+		CHECK_EQ(marks[1].watch.ignored_mask, 0x20);
+		CHECK_EQ(marks[2].kind, PROC_MARK_OTHER);
+		CHECK(marks[3].kind == PROC_MARK_INODE && marks[3].watch.ino == 0x13 && marks[3].mflags == 0x440);
+		CHECK(marks[3].watch.ignored_mask == 0x48000020 && marks[3].watch.handle_bytes == 2);
+		CHECK(marks[3].watch.handle[1] == 0xff);
+		CHECK(marks[4].kind == PROC_MARK_INODE && !marks[4].watch.handle_bytes);
+	}
+	VEC_FREE(&fanotify.marks);
+	CHECK_EQ(proc_parse_fanotify("pos:\t0\n", &fanotify), -EINVAL);
+	CHECK_EQ(proc_parse_fanotify("fanotify flags:0 event-flags:0\nfanotify sdev:1b mflags:0 mask:8\n", &fanotify),
+		 -EINVAL);
+	CHECK_EQ(proc_parse_fanotify("fanotify flags:0 event-flags:0\nfanotify ino:1 sdev:1 mflags:0 mask:0 "
+				     "ignored_mask:0 fhandle-bytes:ff fhandle-type:1 f_handle:00\n",
+				     &fanotify),
+		 -EINVAL);
+	CHECK_EQ(proc_parse_fanotify("fanotify flags:0 event-flags:0\nfanotify flags:0 event-flags:0\n", &fanotify),
+		 -EINVAL);
+}
+
 int main(void)
 {
 	test_parse_quietly();
@@ -225,5 +264,6 @@ int main(void)
 	test_pidfd();
 	test_watches();
 	test_timerfd();
+	test_fanotify();
 	return test_end();
 }

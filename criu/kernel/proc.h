@@ -150,6 +150,20 @@ struct proc_watch {
 
 typedef VEC(struct proc_watch) proc_watches;
 
+/* One mark in the fdinfo of a fanotify group. */
+struct proc_mark {
+	enum { PROC_MARK_OTHER, PROC_MARK_INODE, PROC_MARK_MOUNT, PROC_MARK_FILESYSTEM } kind;
+	struct proc_watch watch; /* without wd; of a mount only the masks, of a file system those and dev */
+	int mnt_id;
+	uint32_t mflags;
+};
+
+struct proc_fanotify {
+	bool found;
+	uint32_t flags, event_flags; /* of fanotify_init(2) */
+	VEC(struct proc_mark) marks;
+};
+
 /* One entry of /proc/PID/timers */
 struct proc_timer {
 	int id;
@@ -220,6 +234,7 @@ int must_check proc_parse_lock(const char *text, struct proc_lock *ret);
 int must_check proc_parse_fdinfo(const char *text, struct proc_fdinfo *ret);
 int must_check proc_parse_timerfd(const char *text, struct proc_timerfd *ret);
 int must_check proc_parse_watches(const char *text, proc_watches *ret);
+int must_check proc_parse_fanotify(const char *text, struct proc_fanotify *ret);
 
 /** proc_parse_pidfd - the task of a pidfd: -1 it has ended and was waited for, 0 it is in another pid namespace. */
 int must_check proc_parse_pidfd(const char *text, pid_t *ret);

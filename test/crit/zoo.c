@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/fanotify.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -154,6 +155,10 @@ static void make_notifiers(void)
 	CHECK(fd = inotify_init1(IN_NONBLOCK));
 	CHECK(inotify_add_watch(fd, "plain", IN_DELETE_SELF));
 	CHECK(inotify_add_watch(fd, "/dev/shm", IN_DELETE | IN_EXCL_UNLINK));
+	/* Whatever was done to "plain" before is not seen; what is done to it later would be. */
+	CHECK(fd = fanotify_init(FAN_NONBLOCK, O_RDONLY));
+	CHECK(fanotify_mark(fd, FAN_MARK_ADD, FAN_MODIFY, AT_FDCWD, "plain"));
+	CHECK(fanotify_mark(fd, FAN_MARK_ADD | FAN_MARK_MOUNT, FAN_MODIFY, AT_FDCWD, "/dev/shm"));
 	CHECK(syscall(SYS_pidfd_open, getpid(), 0));
 }
 
