@@ -269,18 +269,16 @@ static int set_all(struct options *options, const struct option_row *row, const 
 	return 0;
 }
 
-/*
- * Of these only the values that ask for nothing are taken, and mainline's
- * default, which callers spell out. Connections are not saved at all, so there
- * is never a network to lock.
- */
+/* The rules of iptables would be made by nf_tables, too: the lock is the same with both names. */
 static int set_network_lock(struct options *options, const struct option_row *row, const char *value, bool on)
 {
-	if (!strcmp(value, "skip") || !strcmp(value, "none") || !strcmp(value, "iptables"))
-		return 0;
-	if (!strcmp(value, "nftables"))
-		return set_unsupported_value(options, row, value);
-	return bad_value(row, value, "iptables, nftables or skip");
+	if (!strcmp(value, "skip") || !strcmp(value, "none"))
+		options->network_lock = NETWORK_LOCK_SKIP;
+	else if (!strcmp(value, "iptables") || !strcmp(value, "nftables"))
+		options->network_lock = NETWORK_LOCK_NFTABLES;
+	else
+		return bad_value(row, value, "iptables, nftables or skip");
+	return 0;
 }
 
 static int set_manage_cgroups(struct options *options, const struct option_row *row, const char *value, bool on)
@@ -389,7 +387,10 @@ const struct option_row option_table[] = {
 	CALL("external", 0, REQ, set_external, "RES", "file[MNT_ID:INODE], tty[RDEV:DEV] or unix[INODE] is given back by --inherit-fd"),
 	CALL("ext-unix-sk", 'x', OPT, set_ext_unix_sk, "INODES", "datagram sockets connect again to names outside the tree; others may lose peers"),
 	CALL("file-validation", 0, REQ, set_file_validation, "HOW", "tell whether files changed: buildid (default), filesize"),
-	CALL("network-lock", 0, REQ, set_network_lock, "HOW", "only skip and iptables; there is never anything to lock"),
+	FLAG("tcp-established", 0, tcp_established, "keep TCP connections"),
+	FLAG("tcp-close", 0, tcp_close, "let TCP connections end: their sockets come back closed"),
+	FLAG("skip-in-flight", 0, skip_in_flight, "leave out TCP connections that are not established, or not accepted"),
+	CALL("network-lock", 0, REQ, set_network_lock, "HOW", "keep packets away meanwhile: nftables, iptables (the same), skip"),
 	CALL("manage-cgroups", 0, OPT, set_manage_cgroups, "HOW", "only ignore, none and soft; cgroups are not saved"),
 	CALL("cpu-cap", 0, OPT, set_cpu_cap, "WHAT", "only none and fpu,ins; there is no cpuinfo.img"),
 	CALL("lsm-profile", 0, REQ, set_lsm_profile, "none", "only none"),
@@ -425,9 +426,6 @@ const struct option_row option_table[] = {
 	UNSUPPORTED("cgroup-props-file", 0, REQ),
 	UNSUPPORTED("cgroup-dump-controller", 0, REQ),
 	UNSUPPORTED("skip-mnt", 0, REQ),
-	UNSUPPORTED_FLAG("skip-in-flight"),
-	UNSUPPORTED_FLAG("tcp-established"),
-	UNSUPPORTED_FLAG("tcp-close"),
 	UNSUPPORTED_FLAG("weak-sysctls"),
 	UNSUPPORTED("cgroup-root", 0, REQ),
 	UNSUPPORTED("cgroup-yard", 0, REQ),

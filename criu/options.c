@@ -234,6 +234,7 @@ static void set_defaults(struct options *options)
 		.timeout_s = 10,
 		.ghost_limit_bytes = 1 << 20,
 		.validate_build_id = true,
+		.network_lock = NETWORK_LOCK_NFTABLES,
 		.arena = arena_new(),
 	};
 }

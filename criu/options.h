@@ -42,6 +42,13 @@ enum external_holders {
 	EXTERNAL_COPY,
 };
 
+/* How packets of connections are kept away; numbered as in the inventory. */
+enum network_lock {
+	NETWORK_LOCK_IPTABLES,
+	NETWORK_LOCK_NFTABLES,
+	NETWORK_LOCK_SKIP,
+};
+
 struct options {
 	enum command command;
 	const char *command_name; /* the word on the command line */
@@ -62,6 +69,10 @@ struct options {
 	bool tmpfs_content;
 	bool evasive_devices;
 	bool file_locks;
+	bool tcp_established;
+	bool tcp_close;
+	bool skip_in_flight;
+	enum network_lock network_lock;
 	bool restore_detached;
 	bool restore_sibling;
 	char **exec_cmd; /* --exec-cmd -- PROGRAM ARGS: NULL-terminated, or NULL */

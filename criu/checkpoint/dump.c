@@ -110,6 +110,8 @@ static int commit(struct dump *dump)
 		return take_back(dump, err);
 	if (!kill && guard_give_back(dump->guard))
 		pr_warn("what waited in terminals could not be put back");
+	if (kill)
+		files_silence(&dump->files);
 	return 0;
 }
 

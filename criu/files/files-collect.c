@@ -10,6 +10,7 @@
 #include "files/files-reg.h"
 #include "files/inherit.h"
 #include "files/locks.h"
+#include "files/tcp.h"
 #include "files/tty-internal.h"
 
 struct files_dump_state *files_dump_state(struct files_dump *ctx)
@@ -323,7 +324,14 @@ int files_dump(struct files_dump *ctx)
 			return ret;
 		file_desc_free(desc);
 	}
-	return 0;
+	/* Last: from then on no packet of theirs gets through. */
+	return state->inets ? tcp_dump_all(ctx) : 0;
+}
+
+void files_silence(struct files_dump *ctx)
+{
+	if (ctx->state && ctx->state->inets)
+		tcp_silence_all(ctx);
 }
 
 void files_dump_free(struct files_dump *ctx)

@@ -213,6 +213,9 @@ struct files_restore_state {
 	struct hash locks;		   /* pid -> struct lock_chain * */
 };
 
+/** inet_validate_connections - are the options given that TCP connections need? */
+int must_check inet_validate_connections(const struct model *model, const struct options *options);
+
 /** unix_restore_free, inet_restore_free - sockets that no description took. */
 void unix_restore_free(struct files_restore_state *state);
 void inet_restore_free(struct files_restore_state *state);

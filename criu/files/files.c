@@ -14,6 +14,7 @@
 #include "files/files-reg.h"
 #include "files/fown.h"
 #include "files/pipe-data.h"
+#include "files/tcp.h"
 #include "files/tty.h"
 #include "files/unix-sk.h"
 
@@ -121,6 +122,11 @@ int files_validate(const struct model *model)
 			return ret;
 	}
 	return 0;
+}
+
+int files_validate_options(const struct model *model, const struct options *options)
+{
+	return inet_validate_connections(model, options);
 }
 
 /* --- making ------------------------------------------------------------------- */
@@ -420,6 +426,12 @@ int files_settle(struct files_restore *ctx)
 	ttys_close(files_restore_state(ctx));
 	ret = for_each_made(ctx, settle_one);
 	return ret ? ret : for_each_made(ctx, set_owner);
+}
+
+void files_release(struct files_restore *ctx)
+{
+	if (ctx->state && ctx->state->inets)
+		tcp_release_all(ctx);
 }
 
 void files_restore_free(struct files_restore *ctx)

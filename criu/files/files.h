@@ -39,6 +39,7 @@ struct files_restore {
 	const struct image_dir *dir;
 	struct shmem_restore *shmem;
 	struct remap_restore *remaps;
+	struct guard *guard;
 	struct files_restore_state *state; /* private to files.c */
 };
 
@@ -118,11 +119,15 @@ int must_check files_resolve(struct files_dump *ctx);
 
 /** files_dump - content of descriptions (after the plan was accepted). */
 int must_check files_dump(struct files_dump *ctx);
+/** files_silence - the tasks are about to be killed, and nobody outside is to notice from their connections. */
+void files_silence(struct files_dump *ctx);
 void files_dump_free(struct files_dump *ctx);
 
 /* --- restore --------------------------------------------------------------- */
 
 int must_check files_validate(const struct model *model);
+/** files_validate_options - were the options given that what is in the model needs? */
+int must_check files_validate_options(const struct model *model, const struct options *options);
 
 /**
  * files_make - make every description that a descriptor table names, once each, as descriptors of ours
@@ -130,6 +135,9 @@ int must_check files_validate(const struct model *model);
  */
 int must_check files_make(struct files_restore *ctx);
 int must_check files_make_of_tasks(struct files_restore *ctx);
+
+/** files_release - the restore is committed, the tasks are about to run: TCP connections may send and receive again. */
+void files_release(struct files_restore *ctx);
 
 /** files_fd - our descriptor of description @id made by files_make(); borrowed; logged -ENOENT. */
 int must_check files_fd(struct files_restore *ctx, uint32_t id);

@@ -14,6 +14,7 @@
 #include "files/inet-dump.h"
 #include "files/inet-sk.h"
 #include "files/sock-opts.h"
+#include "files/tcp.h"
 
 struct inet_dump *inet_dump_state(struct files_dump *ctx)
 {
@@ -37,6 +38,7 @@ void inet_dump_free(struct files_dump_state *state)
 		VEC_FREE(&inets->lists[i]);
 	hash_free(&inets->fresh);
 	hash_free(&inets->shut);
+	tcp_dump_free(inets);
 }
 
 bool inet_match(const struct file_desc *desc)
@@ -176,11 +178,10 @@ static int plan_listener(struct files_dump *ctx, const struct file_desc *desc)
 		return fail_errno("%s: TCP_INFO", desc->link);
 	/* Of a listener: connections that wait, and how many may. */
 	entry->backlog = info.tcpi_sacked;
-	if (info.tcpi_unacked)
+	if (info.tcpi_unacked && !ctx->options->skip_in_flight)
 		refuse(ctx->refusals,
-		       "%s: %" PRIu32
-		       " TCP connections wait there to be accepted: not supported; have them accepted before "
-		       "the dump",
+		       "%s: %" PRIu32 " TCP connections wait there to be accepted: have them accepted before the dump, or leave "
+		       "them to be reset with --skip-in-flight",
 		       desc->link, info.tcpi_unacked);
 	return 0;
 }
@@ -210,7 +211,7 @@ static void plan_closed(struct files_dump *ctx, const struct file_desc *desc)
 		       desc->link);
 }
 
-static int plan_tcp(struct files_dump *ctx, const struct file_desc *desc)
+static int plan_tcp(struct files_dump *ctx, const struct file_desc *desc, int fresh)
 {
 	const InetSkEntry *entry = desc->entry->isk;
 
@@ -221,9 +222,7 @@ static int plan_tcp(struct files_dump *ctx, const struct file_desc *desc)
 		plan_closed(ctx, desc);
 		return 0;
 	default:
-		refuse(ctx->refusals, "%s: TCP connection: not supported by this version; close it before the dump",
-		       desc->link);
-		return 0;
+		return tcp_plan(ctx, desc, fresh);
 	}
 }
 
@@ -265,7 +264,7 @@ int inet_plan(struct files_dump *ctx, struct file_desc *desc)
 		return 0;
 	}
 	if (entry->proto == IPPROTO_TCP) {
-		err = plan_tcp(ctx, desc);
+		err = plan_tcp(ctx, desc, fresh);
 	} else {
 		warn_of_queue(desc);
 		err = fill_udp_shutdown(ctx, desc);
@@ -273,4 +272,9 @@ int inet_plan(struct files_dump *ctx, struct file_desc *desc)
 	err = err ?: inet_opts_dump(ctx, desc, fresh);
 	err = err ?: sock_opts_dump(ctx, desc, &entry->opts);
 	return err ? err : fown_dump(ctx, desc, &entry->fown);
+}
+
+int inet_resolve(struct files_dump *ctx, struct file_desc *desc)
+{
+	return inet_is_connection(desc->entry->isk) ? tcp_resolve(ctx, desc) : 0;
 }

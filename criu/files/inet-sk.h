@@ -7,6 +7,7 @@
 
 #include "files/files-internal.h"
 #include "kernel/inet-diag.h"
+#include "kernel/nft.h"
 
 /* States, as linux/tcp.h and the images have them. */
 enum inet_state {
@@ -77,6 +78,11 @@ int must_check inet_opts_restore(const InetSkEntry *entry, int fd);
 /** inet_opts_restore_late - what would delay or send what is put back into the queues. */
 int must_check inet_opts_restore_late(const InetSkEntry *entry, int fd);
 
+/* Flows of connections, to find the other end (net-lock.c). */
+struct tcp_flows {
+	struct hash by_key;
+};
+
 /* --- dump (inet-dump.c) --------------------------------------------------------- */
 
 /* What is known of internet sockets while a dump lasts. */
@@ -86,6 +92,8 @@ struct inet_dump {
 	struct hash shut;	 /* inode -> struct inet_diag_sock *, of bound UDP sockets */
 	inet_diag_list lists[2]; /* of IPv4, IPv6 */
 	bool has_list[2];
+	VEC(struct tcp_conn *) conns; /* what is kept of TCP connections */
+	struct tcp_flows flows;	      /* struct tcp_conn * */
 };
 
 /* --- restore (inet.c) ------------------------------------------------------------ */
@@ -94,6 +102,7 @@ struct inet_dump {
 struct inet_node {
 	const InetSkEntry *entry;
 	int fd;	     /* owned */
+	const struct tcp_stream_image *stream; /* of a TCP connection, unless it ends */
 	bool forced; /* SO_REUSEADDR and SO_REUSEPORT are on, whatever they are to be */
 };
 
@@ -101,6 +110,8 @@ struct inet_restore {
 	VEC(struct inet_node) nodes;
 	struct hash by_id; /* file id -> index + 1 */
 	bool settled;
+	bool closing;		    /* connections end: --tcp-close */
+	char lock[NFT_TABLE_BYTES]; /* table that locks them, or empty */
 };
 
 #endif

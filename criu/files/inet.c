@@ -18,6 +18,7 @@
 #include "files/inet-dump.h"
 #include "files/inet-sk.h"
 #include "files/sock-opts.h"
+#include "files/tcp.h"
 
 /* --- checking ----------------------------------------------------------------- */
 
@@ -25,14 +26,10 @@ static int validate_state(const InetSkEntry *entry)
 {
 	const bool tcp = entry->proto == IPPROTO_TCP;
 
-	if (entry->state == INET_CLOSE || (!tcp && entry->state == INET_ESTABLISHED))
-		return 0;
-	if (tcp && entry->state == INET_LISTEN)
-		return 0;
-	if (tcp && entry->state && entry->state <= INET_CLOSING)
-		return fail(ENOTSUP, "internet socket %" PRIu32 ": a TCP connection: not supported by this version",
-			    entry->ino);
-	return fail(EINVAL, "internet socket %" PRIu32 ": state %" PRIu32, entry->ino, entry->state);
+	if (!entry->state || entry->state > INET_CLOSING ||
+	    (!tcp && entry->state != INET_CLOSE && entry->state != INET_ESTABLISHED))
+		return fail(EINVAL, "internet socket %" PRIu32 ": state %" PRIu32, entry->ino, entry->state);
+	return 0;
 }
 
 static int inet_validate(const struct model *model, const FileEntry *file)
@@ -42,6 +39,18 @@ static int inet_validate(const struct model *model, const FileEntry *file)
 
 	err = err ?: inet_opts_validate(entry);
 	return err ?: sock_opts_validate(entry->opts);
+}
+
+int inet_validate_connections(const struct model *model, const struct options *options)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < model->files.n && !err; i++) {
+		LOG_SCOPE("file", model->files.data[i]->id);
+		if (model->files.data[i]->isk && inet_is_connection(model->files.data[i]->isk))
+			err = tcp_validate(model, model->files.data[i]->isk, options);
+	}
+	return err;
 }
 
 /* --- making ------------------------------------------------------------------- */
@@ -126,7 +135,11 @@ static int make_node(struct inet_node *node)
 	err = set_owner(node);
 	err = err ?: set_device(node);
 	err = err ?: inet_opts_restore(entry, node->fd);
-	err = err ?: set_reuse(node, node->forced);
+	if (err)
+		return err;
+	if (inet_is_connection(entry))
+		return node->stream ? tcp_connect(node) : 0;
+	err = set_reuse(node, node->forced || entry->state == INET_LISTEN);
 	err = err ?: bind_node(node);
 	return err ?: connect_udp(node);
 }
@@ -157,6 +170,16 @@ static void find_shared_ports(struct inet_restore *state)
 	hash_free(&first);
 }
 
+static int make_nodes(struct inet_restore *state, bool connections)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < state->nodes.n && !err; i++)
+		if (inet_is_connection(state->nodes.data[i].entry) == connections)
+			err = make_node(&state->nodes.data[i]);
+	return err;
+}
+
 static int start(struct files_restore *ctx)
 {
 	struct inet_restore *state = arena_new_of(ctx->model->arena, struct inet_restore);
@@ -171,10 +194,13 @@ static int start(struct files_restore *ctx)
 		VEC_PUSH(&state->nodes, ((struct inet_node){ .entry = file->isk, .fd = -1 }));
 		hash_put(&state->by_id, file->id, 0, (void *)(intptr_t)state->nodes.n);
 	}
+	state->closing = ctx->options->tcp_close;
 	find_shared_ports(state);
-	for (size_t i = 0; i < state->nodes.n && !err; i++)
-		err = make_node(&state->nodes.data[i]);
-	return err;
+	err = tcp_find_streams(ctx->model, state);
+	err = err ?: tcp_lock_all(ctx);
+	/* A connection may have a port whose owner would not share it otherwise. */
+	err = err ?: make_nodes(state, false);
+	return err ?: make_nodes(state, true);
 }
 
 static int inet_make(struct files_restore *ctx, const FileEntry *file, struct made_file *ret)
@@ -201,6 +227,9 @@ static int shut_down(const struct inet_node *node)
 	static const int how[] = { -1, SHUT_RD, SHUT_WR, SHUT_RDWR };
 	const int wanted = how[node->entry->has_shutdown ? node->entry->shutdown & 3 : 0];
 
+	/* Of a connection it came with its queues. */
+	if (inet_is_connection(node->entry))
+		return 0;
 	if (wanted >= 0 && shutdown(node->fd, wanted) && errno != ENOTCONN)
 		return fail_errno("internet socket: shutdown");
 	return 0;
@@ -213,9 +242,10 @@ static int start_listening(const struct inet_node *node)
 	return 0;
 }
 
-static int settle_all(struct inet_restore *state)
+static int settle_all(struct files_restore *ctx)
 {
-	int err = 0;
+	struct inet_restore *state = ctx->state->inets;
+	int err = tcp_fill_all(ctx);
 
 	for (size_t i = 0; i < state->nodes.n && !err; i++) {
 		LOG_SCOPE("file", state->nodes.data[i].entry->id);
@@ -227,7 +257,9 @@ static int settle_all(struct inet_restore *state)
 		LOG_SCOPE("file", node->entry->id);
 
 		err = shut_down(node);
-		err = err ?: set_reuse(node, false);
+		/* Until its repair mode ends a connection shares its port with whoever was there before. */
+		if (!node->stream)
+			err = err ?: set_reuse(node, false);
 		err = err ?: sock_opts_restore(node->entry->opts, node->fd);
 		err = err ?: inet_opts_restore_late(node->entry, node->fd);
 	}
@@ -241,7 +273,7 @@ static int inet_settle(struct files_restore *ctx, const FileEntry *file, int fd)
 	if (state->settled)
 		return 0;
 	state->settled = true;
-	return settle_all(state);
+	return settle_all(ctx);
 }
 
 void inet_restore_free(struct files_restore_state *state)
@@ -259,6 +291,7 @@ const struct file_kind inet_kind = {
 	.name = "internet socket",
 	.match = inet_match,
 	.plan = inet_plan,
+	.resolve = inet_resolve,
 	.validate = inet_validate,
 	.make = inet_make,
 	.settle = inet_settle,

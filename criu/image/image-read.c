@@ -2,6 +2,7 @@
  * The directory into a model. Here files become messages; whether the
  * messages make sense together is image-check.c's question.
  */
+#include <netinet/in.h>
 #include <string.h>
 
 #include "image/image-check.h"
@@ -266,6 +267,54 @@ static int read_sk_packets(const struct image_dir *dir, struct model *model)
 	return err;
 }
 
+static int read_tcp_bytes(struct image_reader *reader, struct model *model, uint32_t bytes, void **ret)
+{
+	uint64_t offset, left;
+	int fd, err = image_rest(reader, &fd, &offset, &left);
+
+	if (!err && bytes > left)
+		err = fail(EINVAL, "tcp-stream: truncated: %u bytes wanted, %llu left", bytes, (unsigned long long)left);
+	if (err)
+		return err;
+	*ret = arena_alloc(model->arena, bytes);
+	return image_read_raw(reader, *ret, bytes);
+}
+
+/* A connection that was closed by the dump (--tcp-close) has none. */
+static int read_tcp_stream(const struct image_dir *dir, struct model *model, uint32_t ino)
+{
+	struct image_reader *reader;
+	struct tcp_stream_image stream = { .ino = ino };
+	void *entry;
+	int err = image_open(dir, IMAGE_TCP_STREAM, ino, &reader);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	err = image_read_entry(reader, &tcp_stream_entry__descriptor, model->arena, &entry);
+	if (err > 0) {
+		stream.entry = entry;
+		err = read_tcp_bytes(reader, model, stream.entry->inq_len, &stream.inq);
+		err = err ?: read_tcp_bytes(reader, model, stream.entry->outq_len, &stream.outq);
+		if (!err)
+			VEC_PUSH(&model->tcp_streams, stream);
+	}
+	image_close(reader);
+	return err;
+}
+
+static int read_tcp_streams(const struct image_dir *dir, struct model *model)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < model->files.n && !err; i++) {
+		const InetSkEntry *entry = model->files.data[i]->isk;
+
+		if (entry && entry->proto == IPPROTO_TCP)
+			err = read_tcp_stream(dir, model, entry->ino);
+	}
+	return err;
+}
+
 int image_read(struct image_dir *dir, struct model *ret)
 {
 	int err;
@@ -289,6 +338,7 @@ int image_read(struct image_dir *dir, struct model *ret)
 	err = err ?: read_pipe_data(dir, ret, false);
 	err = err ?: read_pipe_data(dir, ret, true);
 	err = err ?: read_sk_packets(dir, ret);
+	err = err ?: read_tcp_streams(dir, ret);
 	err = err ?: read_vec(dir, IMAGE_TTY_INFO, &tty_info_entry__descriptor, ret, &ret->ttys);
 	err = err ?: read_vec(dir, IMAGE_TTY_DATA, &tty_data_entry__descriptor, ret, &ret->tty_data);
 	err = err ?: read_vec(dir, IMAGE_FILE_LOCKS, &file_lock_entry__descriptor, ret, &ret->file_locks);

@@ -132,6 +132,23 @@ static int write_sk_packets(struct image_dir *dir, const struct model *model)
 	return image_finish(writer);
 }
 
+static int write_tcp_stream(struct image_dir *dir, const struct tcp_stream_image *stream)
+{
+	struct image_writer *writer;
+	int err = image_create(dir, IMAGE_TCP_STREAM, stream->ino, &writer);
+
+	if (err)
+		return err;
+	err = image_write_entry(writer, &stream->entry->base);
+	err = err ?: image_write_raw(writer, stream->inq, stream->entry->inq_len);
+	err = err ?: image_write_raw(writer, stream->outq, stream->entry->outq_len);
+	if (err) {
+		image_abort(writer);
+		return err;
+	}
+	return image_finish(writer);
+}
+
 int image_write(struct image_dir *dir, const struct model *model)
 {
 	static const SeccompEntry no_filters = SECCOMP_ENTRY__INIT;
@@ -157,6 +174,8 @@ int image_write(struct image_dir *dir, const struct model *model)
 	err = err ?: write_pipe_data(dir, model, false);
 	err = err ?: write_pipe_data(dir, model, true);
 	err = err ?: write_sk_packets(dir, model);
+	for (size_t i = 0; i < model->tcp_streams.n && !err; i++)
+		err = write_tcp_stream(dir, &model->tcp_streams.data[i]);
 	err = err ?: write_vec(dir, IMAGE_TTY_INFO, &model->ttys);
 	err = err ?: write_vec(dir, IMAGE_TTY_DATA, &model->tty_data);
 	err = err ?: write_vec(dir, IMAGE_FILE_LOCKS, &model->file_locks);

@@ -25,6 +25,7 @@ void model_free(struct model *model)
 	VEC_FREE(&model->ghosts);
 	VEC_FREE(&model->pipe_data);
 	VEC_FREE(&model->sk_packets);
+	VEC_FREE(&model->tcp_streams);
 	VEC_FREE(&model->ttys);
 	VEC_FREE(&model->tty_data);
 	VEC_FREE(&model->file_locks);

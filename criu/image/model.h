@@ -80,6 +80,13 @@ struct sk_packet_image {
 	void *bytes;
 };
 
+/* What a TCP connection has on its way: the entry and the bytes of both queues that follow it. */
+struct tcp_stream_image {
+	uint32_t ino; /* of the socket */
+	TcpStreamEntry *entry;
+	void *inq, *outq;
+};
+
 /* A deleted file that nobody maps shared; content is read from the image when made. */
 struct ghost_image {
 	uint32_t id;
@@ -109,6 +116,7 @@ struct model {
 	VEC(struct ghost_image) ghosts;
 	VEC(struct pipe_data_image) pipe_data;
 	VEC(struct sk_packet_image) sk_packets;
+	VEC(struct tcp_stream_image) tcp_streams;
 	VEC(TtyInfoEntry *) ttys;
 	VEC(TtyDataEntry *) tty_data; /* read only: a dump takes it at its commit */
 	VEC(FileLockEntry *) file_locks;

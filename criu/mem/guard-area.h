@@ -1,4 +1,4 @@
-/* What the guard and the process it guards share (guard.c, guard-watch.c). Nothing else includes it. */
+/* What the guard and the process it guards share (guard.c, guard-watch.c, guard-net.c). Nothing else includes it. */
 #ifndef CRIU_MEM_GUARD_AREA_H
 #define CRIU_MEM_GUARD_AREA_H
 
@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "mem/guard-net.h"
 #include "mem/guard.h"
 
 #define GUARD_NAMES	2048
@@ -20,6 +21,7 @@ enum slot_state {
 	SLOT_SEGMENT,
 	SLOT_SET,
 	SLOT_QUEUE,
+	SLOT_NFT_TABLE, /* its name stands in path */
 };
 
 struct guard_slot {
@@ -38,6 +40,7 @@ struct guard_area {
 	atomic_int n_slots; /* slots ever used */
 	struct guard_slot slots[GUARD_NAMES];
 	int pidfds[GUARD_PIDFDS]; /* the guard's own numbers */
+	struct guard_net net;
 
 	/* What is taken at the commit; its descriptors become the guard's numbers. */
 	struct guard_takings takings;
@@ -55,7 +58,22 @@ enum message {
 	MSG_COMMIT = 'c',
 	MSG_CANCEL = 'x',
 	MSG_STOP = 's',
+	MSG_SOCKETS = 'n',
+	MSG_FORGET = 'f',
+	MSG_HOLD = 'h',
 };
+
+struct guard {
+	pid_t pid;
+	int socket; /* owned */
+	struct guard_area *area;
+};
+
+/** guard_new_slot - a free slot, for @what; its number, or logged -errno. */
+int must_check guard_new_slot(struct guard *guard, const char *what, struct guard_slot **ret);
+
+/** guard_tell - send a message, with descriptors, in parts if need be, and wait for the answers. */
+int must_check guard_tell(struct guard *guard, char kind, const int *fds, size_t n);
 
 /** guard_watch - the life of the guard; in a forked child, does not return. */
 void guard_watch(struct guard_area *area, int socket, int owner_pidfd);

@@ -13,6 +13,7 @@
 #include <sys/shm.h>
 #include <sys/socket.h>
 
+#include "kernel/nft.h"
 #include "kernel/syscalls.h"
 #include "mem/guard-area.h"
 #include "util/log.h"
@@ -28,6 +29,7 @@ struct watch {
 	bool taken;
 	bool committing;
 	bool cancelled;
+	bool held; /* we are to be held at our exit */
 };
 
 /* --- the guard's side: only async-signal-safe calls ------------------------- */
@@ -93,10 +95,19 @@ static void remove_queue(const struct guard_slot *slot)
 		msgctl(id, IPC_RMID, NULL);
 }
 
+static void remove_table(const struct guard_slot *slot)
+{
+	int err = nft_unlock(slot->path);
+
+	/* There is nobody left to be told. */
+	(void)err;
+}
+
 static bool stays(const struct watch *watch, const struct guard_slot *slot)
 {
 	return (watch->committing && (slot->flags & GUARD_UNTIL_COMMIT)) ||
-	       (watch->cancelled && (slot->flags & GUARD_UNTIL_CANCEL));
+	       (watch->cancelled && (slot->flags & GUARD_UNTIL_CANCEL)) ||
+	       (!watch->cancelled && (slot->flags & GUARD_FROM_CANCEL));
 }
 
 static void remove_names(const struct watch *watch)
@@ -116,6 +127,8 @@ static void remove_names(const struct watch *watch)
 			remove_set(slot);
 		else if (state == SLOT_QUEUE)
 			remove_queue(slot);
+		else if (state == SLOT_NFT_TABLE)
+			remove_table(slot);
 		else
 			remove_name(slot, state);
 	}
@@ -131,6 +144,8 @@ static void take_fds(struct watch *watch, char kind, const struct cmsghdr *cmsg)
 	memcpy(fds, CMSG_DATA(cmsg), n * sizeof(int));
 	if (kind == MSG_DIR && n == 1)
 		watch->dir_fd = fds[0];
+	if (kind == MSG_SOCKETS)
+		guard_net_take(&watch->area->net, fds, n);
 	for (size_t i = 0; kind == MSG_PIDFDS && i < n && watch->n_pidfds < GUARD_PIDFDS; i++)
 		watch->area->pidfds[watch->n_pidfds++] = fds[i];
 	for (size_t i = 0; kind == MSG_TAKINGS && i < n && watch->n_takings < GUARD_TAKINGS; i++)
@@ -200,6 +215,12 @@ static bool do_as_told(struct watch *watch, char kind)
 	case MSG_GIVE_BACK:
 		give_back(watch);
 		return true;
+	case MSG_FORGET:
+		guard_net_forget(&watch->area->net);
+		return true;
+	case MSG_HOLD:
+		watch->held = guard_net_seize(watch->area->owner);
+		return true;
 	default:
 		return true;
 	}
@@ -233,6 +254,11 @@ static char take_message(struct watch *watch)
 
 static void finish(struct watch *watch, bool orderly)
 {
+	const struct guard_net *net = &watch->area->net;
+
+	/* Connections that die end silently, in repair mode, for they are to live on in images. */
+	if (!orderly)
+		guard_net_repair(net, watch->committing || (net->restoring && !watch->cancelled));
 	if (watch->committing && !orderly) {
 		for (size_t i = 0; i < watch->n_pidfds; i++)
 			sys_pidfd_send_signal(watch->area->pidfds[i], SIGKILL);
@@ -294,6 +320,8 @@ void guard_watch(struct guard_area *area, int socket, int owner_pidfd)
 
 			if (kind == MSG_STOP)
 				finish(&watch, true);
+			if (kind == MSG_HOLD && watch.held)
+				guard_net_hold(&area->net, area->owner);
 			if (kind)
 				continue;
 		}

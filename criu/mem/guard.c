@@ -14,12 +14,6 @@
 #include "util/log.h"
 #include "util/mem.h"
 
-struct guard {
-	pid_t pid;
-	int socket; /* owned */
-	struct guard_area *area;
-};
-
 int guard_start(struct guard **ret)
 {
 	auto_fd int owner = sys_pidfd_open(getpid(), 0);
@@ -75,6 +69,13 @@ static struct guard_slot *free_slot(struct guard_area *area)
 		return NULL;
 	atomic_store(&area->n_slots, n + 1);
 	return &area->slots[n];
+}
+
+int guard_new_slot(struct guard *guard, const char *what, struct guard_slot **ret)
+{
+	*ret = free_slot(guard->area);
+	return *ret ? *ret - guard->area->slots
+		    : fail(ENOSPC, "guard: %s: %d temporary names exist already", what, GUARD_NAMES);
 }
 
 int guard_name_add(struct guard *guard, const char *path, const struct stat *inode, int flags)
@@ -183,12 +184,17 @@ static int tell(struct guard *guard, char kind, const int *fds, size_t n_fds)
 	return fail(EPIPE, "guard: no answer to message '%c'", kind);
 }
 
-static int tell_fds(struct guard *guard, char kind, const int *fds, size_t n)
+int guard_tell(struct guard *guard, char kind, const int *fds, size_t n)
 {
-	int err = 0;
+	size_t done = 0;
+	int err;
 
-	for (size_t i = 0; !err && i < n; i += FDS_PER_MESSAGE)
-		err = tell(guard, kind, fds + i, min_u64(n - i, FDS_PER_MESSAGE));
+	do {
+		const size_t part = min_u64(n - done, FDS_PER_MESSAGE);
+
+		err = tell(guard, kind, fds + done, part);
+		done += part;
+	} while (!err && done < n);
 	return err;
 }
 
@@ -214,9 +220,9 @@ int guard_commit_begin(struct guard *guard, int dir_fd, const int *pidfds, size_
 		guard->area->takings = *takings;
 	err = tell(guard, MSG_DIR, &dir_fd, 1);
 	if (!err)
-		err = tell_fds(guard, MSG_PIDFDS, pidfds, n);
+		err = guard_tell(guard, MSG_PIDFDS, pidfds, n);
 	if (!err && takings)
-		err = tell_fds(guard, MSG_TAKINGS, takings->fds, takings->n);
+		err = guard_tell(guard, MSG_TAKINGS, takings->fds, takings->n);
 	if (!err)
 		err = tell(guard, MSG_COMMIT, NULL, 0);
 	return err;

@@ -33,6 +33,7 @@ enum guard_name_flags {
 	GUARD_DIR = 1 << 0,	     /* removed with rmdir(2) */
 	GUARD_UNTIL_COMMIT = 1 << 1, /* stays once guard_commit_begin() was called */
 	GUARD_UNTIL_CANCEL = 1 << 2, /* stays once guard_commit_cancel() was called: what a restore makes for good */
+	GUARD_FROM_CANCEL = 1 << 3,  /* stays until then */
 };
 
 /**
@@ -58,6 +59,30 @@ void guard_segment_made(struct guard *guard, int slot, int id);
 /** guard_set_add, guard_queue_add - the same for a semaphore set, a message queue, whose id, free now, will be @id */
 int must_check guard_set_add(struct guard *guard, int id);
 int must_check guard_queue_add(struct guard *guard, int id);
+
+/** guard_table_add - the nf_tables table @name is deleted if we die; slot for guard_name_drop(), or logged -errno. */
+int must_check guard_table_add(struct guard *guard, const char *name, int flags);
+
+/**
+ * guard_sockets - the TCP connections of the tree
+ * @fds:       borrowed; the guard gets duplicates
+ * @reuse:     what SO_REUSEADDR of each is
+ * @restoring: they belong to no living task before guard_commit_cancel()
+ *
+ * If we die, connections of tasks that die with us end silently, in repair mode, and those of tasks that
+ * live on leave it.
+ */
+int must_check guard_sockets(struct guard *guard, const int *fds, const bool *reuse, size_t n, bool restoring);
+/** guard_sockets_forget - the guard closes its duplicates: nothing is to be done about them any more. */
+int must_check guard_sockets_forget(struct guard *guard);
+
+/**
+ * guard_hold - from now on our exit waits until the guard has taken the sockets out of repair mode
+ * guard_let_go - no longer
+ * Only the thread that started the guard. Where we can't be traced the guard does the same a moment after our exit.
+ */
+int must_check guard_hold(struct guard *guard);
+void guard_let_go(struct guard *guard);
 
 /*
  * What nobody can look at, only take away, and what a dump therefore takes at its commit. The guard does it, since criu

@@ -174,6 +174,7 @@ static int make_objects(struct restore *restore)
 		.dir = restore->dir,
 		.shmem = restore->shmem,
 		.remaps = restore->remaps,
+		.guard = restore->guard,
 	};
 	err = files_make(&restore->files);
 	return err ? err : place_scratch(restore);

@@ -432,7 +432,8 @@ static void let_go(struct tree_node *node)
  *  2. the guard kills them should we die: nothing is left
  *  3. one by one they are no longer tied to us: the guard still kills all
  *  4. the guard is told to let them live: detached, every task runs
- *  5. we detach from them ourselves
+ *  5. TCP connections come out of repair mode; should we die, the guard does that, too
+ *  6. we detach from them ourselves
  */
 int tasks_release(struct restore *restore)
 {
@@ -449,6 +450,8 @@ int tasks_release(struct restore *restore)
 			err = puppet_commit(restore->plan.nodes.data[i]->process);
 	if (!err)
 		err = guard_commit_cancel(restore->guard);
+	if (!err)
+		files_release(&restore->files);
 	for (size_t i = 0; !err && i < restore->model.tasks.n; i++)
 		if (is_alive(restore->plan.nodes.data[i]))
 			let_go(restore->plan.nodes.data[i]);

@@ -34,5 +34,6 @@ int restore_validate(struct model *model, const struct options *options, const s
 	for (size_t i = 0; !err && i < model->tasks.n; i++)
 		err = validate_task(model, &model->tasks.data[i], options, features);
 	err = err ?: files_validate(model);
+	err = err ?: files_validate_options(model, options);
 	return err ?: locks_validate(model, options);
 }

@@ -1,0 +1,2 @@
+#define HOST "::1"
+#include "sock_tcp_outsider.c"
