@@ -205,7 +205,6 @@ static void test_refused(void)
 		"dedup",
 		"cpuinfo dump",
 		"dump",
-		"dump -t 1 --tcp-established",
 		"dump -t 1 --track-mem",
 		"dump -t 1 --prev-images-dir before",
 		"dump -t 1 --auto-dedup",
@@ -213,7 +212,6 @@ static void test_refused(void)
 		"dump -t 1 --page-server --address 127.0.0.1 --port 1",
 		"restore --lazy-pages",
 		"dump -t 1 --external mnt[]",
-		"dump -t 1 --network-lock nftables",
 		"dump -t 1 --cpu-cap",
 		"dump -t 1 --cpu-cap=all",
 		"dump -t 1 --manage-cgroups=full",
@@ -246,6 +244,7 @@ static void test_harmless(void)
 	check_accepted("check --no-default-config -verbosity=0 --feature userns --unprivileged");
 	check_accepted("dump -t 1 --network-lock skip --manage-cgroups=ignore --cpu-cap=none --lsm-profile none");
 	check_accepted("dump -t 1 --network-lock iptables --manage-cgroups --cpu-cap=fpu,ins --deprecated");
+	check_accepted("dump -t 1 --tcp-established --tcp-close --skip-in-flight --network-lock nftables");
 	check_accepted(
 		"dump -t 1 --no-tcp-established --no-auto-dedup --no-page-server --ghost-fiemap --no-ghost-fiemap");
 }

@@ -180,7 +180,8 @@ static int plan_listener(struct files_dump *ctx, const struct file_desc *desc)
 	entry->backlog = info.tcpi_sacked;
 	if (info.tcpi_unacked && !ctx->options->skip_in_flight)
 		refuse(ctx->refusals,
-		       "%s: %" PRIu32 " TCP connections wait there to be accepted: have them accepted before the dump, or leave "
+		       "%s: %" PRIu32
+		       " TCP connections wait there to be accepted: have them accepted before the dump, or leave "
 		       "them to be reset with --skip-in-flight",
 		       desc->link, info.tcpi_unacked);
 	return 0;

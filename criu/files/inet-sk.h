@@ -101,9 +101,9 @@ struct inet_dump {
 /* An internet socket while it is restored. */
 struct inet_node {
 	const InetSkEntry *entry;
-	int fd;	     /* owned */
+	int fd;				       /* owned */
 	const struct tcp_stream_image *stream; /* of a TCP connection, unless it ends */
-	bool forced; /* SO_REUSEADDR and SO_REUSEPORT are on, whatever they are to be */
+	bool forced;			       /* SO_REUSEADDR and SO_REUSEPORT are on, whatever they are to be */
 };
 
 struct inet_restore {

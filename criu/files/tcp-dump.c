@@ -31,10 +31,17 @@
 const char *tcp_state_name(uint32_t state)
 {
 	static const char *const names[] = {
-		[INET_ESTABLISHED] = "ESTABLISHED", [INET_SYN_SENT] = "SYN_SENT",     [INET_SYN_RECV] = "SYN_RECV",
-		[INET_FIN_WAIT1] = "FIN_WAIT1",	    [INET_FIN_WAIT2] = "FIN_WAIT2",   [INET_TIME_WAIT] = "TIME_WAIT",
-		[INET_CLOSE] = "CLOSE",		    [INET_CLOSE_WAIT] = "CLOSE_WAIT", [INET_LAST_ACK] = "LAST_ACK",
-		[INET_LISTEN] = "LISTEN",	    [INET_CLOSING] = "CLOSING",
+		[INET_ESTABLISHED] = "ESTABLISHED",
+		[INET_SYN_SENT] = "SYN_SENT",
+		[INET_SYN_RECV] = "SYN_RECV",
+		[INET_FIN_WAIT1] = "FIN_WAIT1",
+		[INET_FIN_WAIT2] = "FIN_WAIT2",
+		[INET_TIME_WAIT] = "TIME_WAIT",
+		[INET_CLOSE] = "CLOSE",
+		[INET_CLOSE_WAIT] = "CLOSE_WAIT",
+		[INET_LAST_ACK] = "LAST_ACK",
+		[INET_LISTEN] = "LISTEN",
+		[INET_CLOSING] = "CLOSING",
 	};
 
 	return state < ARRAY_SIZE(names) && names[state] ? names[state] : "unknown";
@@ -79,7 +86,8 @@ static void refuse_unreadable(struct files_dump *ctx, const struct file_desc *de
 	err = err ?: tcp_repair_off(fresh, false, false);
 	if (err)
 		refuse(ctx->refusals,
-		       "%s: TCP connection: it can't be read, TCP_REPAIR: %s; criu needs CAP_NET_ADMIN in the user namespace "
+		       "%s: TCP connection: it can't be read, TCP_REPAIR: %s; criu needs CAP_NET_ADMIN in the user "
+		       "namespace "
 		       "that its network belongs to",
 		       desc->link, strerror(-err));
 	if (poll(&socket, 1, 0) == 1 && (socket.revents & POLLPRI))
@@ -147,7 +155,8 @@ int tcp_resolve(struct files_dump *ctx, const struct file_desc *desc)
 	err = nft_usable();
 	if (err)
 		refuse(ctx->refusals,
-		       "%s: TCP connection with somebody outside the tree: the network can't be locked, nf_tables: %s; use "
+		       "%s: TCP connection with somebody outside the tree: the network can't be locked, nf_tables: %s; "
+		       "use "
 		       "--network-lock skip, and keep its packets away yourself from dump to restore",
 		       desc->link, strerror(-err));
 	return 0;
@@ -252,7 +261,9 @@ static int read_repaired(struct model *model, struct tcp_conn *conn)
 	err = err ?: read_window(conn->fd, stream);
 	err = err ?: read_lengths(conn->fd, state, stream);
 	err = err ?: read_queue(model, conn->fd, TCP_RECV_QUEUE, stream->inq_len, &stream->inq_seq, &conn->stream.inq);
-	return err ?: read_queue(model, conn->fd, TCP_SEND_QUEUE, stream->outq_len, &stream->outq_seq, &conn->stream.outq);
+	return err
+		       ?: read_queue(model, conn->fd, TCP_SEND_QUEUE, stream->outq_len, &stream->outq_seq,
+				     &conn->stream.outq);
 }
 
 static int read_conn(struct files_dump *ctx, struct tcp_conn *conn)

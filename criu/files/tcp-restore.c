@@ -18,9 +18,9 @@
 #include "files/tcp.h"
 #include "mem/guard-net.h"
 
-#define WSCALE_MAX	14
-#define STATE_TRIES	200
-#define STATE_PAUSE_NS	5000000L
+#define WSCALE_MAX     14
+#define STATE_TRIES    200
+#define STATE_PAUSE_NS 5000000L
 
 /* linux/tcp.h */
 #define OPT_MSS	      2
@@ -60,7 +60,8 @@ int tcp_validate(const struct model *model, const InetSkEntry *entry, const stru
 		return fail(EINVAL, "TCP connection in state %s", tcp_state_name(entry->state));
 	if (model->inventory->has_tcp_close && model->inventory->tcp_close) {
 		if (!options->tcp_close)
-			return fail(EINVAL, "TCP connections were left out by --tcp-close: restore needs that option, too");
+			return fail(EINVAL,
+				    "TCP connections were left out by --tcp-close: restore needs that option, too");
 		return 0;
 	}
 	if (options->tcp_close)
@@ -171,7 +172,8 @@ static int put_bytes(int fd, const void *bytes, size_t n)
 	size_t done = 0;
 
 	while (done < n) {
-		ssize_t sent = send(fd, (const char *)bytes + done, min_u64(n - done, 32768), MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t sent =
+			send(fd, (const char *)bytes + done, min_u64(n - done, 32768), MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (sent < 0 && errno == EINTR)
 			continue;
@@ -255,8 +257,8 @@ static int wait_state(const struct inet_node *node, uint32_t wanted)
 			return 0;
 		nanosleep(&pause, NULL);
 	}
-	return fail(ETIMEDOUT, "TCP connection: it is in state %s and should be in %s", tcp_state_name(state_of(node->fd)),
-		    tcp_state_name(wanted));
+	return fail(ETIMEDOUT, "TCP connection: it is in state %s and should be in %s",
+		    tcp_state_name(state_of(node->fd)), tcp_state_name(wanted));
 }
 
 static void fill_segment(const struct inet_node *node, struct tcp_segment *ret)
@@ -437,7 +439,8 @@ void tcp_release_all(struct files_restore *ctx)
 	int err = state->lock[0] ? nft_unlock(state->lock) : 0;
 
 	if (err)
-		pr_err("the lock of TCP connections, nf_tables table %s, can't be removed: %s", state->lock, strerror(-err));
+		pr_err("the lock of TCP connections, nf_tables table %s, can't be removed: %s", state->lock,
+		       strerror(-err));
 	for (size_t i = 0; i < state->nodes.n; i++) {
 		const struct inet_node *node = &state->nodes.data[i];
 

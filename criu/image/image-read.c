@@ -273,7 +273,8 @@ static int read_tcp_bytes(struct image_reader *reader, struct model *model, uint
 	int fd, err = image_rest(reader, &fd, &offset, &left);
 
 	if (!err && bytes > left)
-		err = fail(EINVAL, "tcp-stream: truncated: %u bytes wanted, %llu left", bytes, (unsigned long long)left);
+		err = fail(EINVAL, "tcp-stream: truncated: %u bytes wanted, %llu left", bytes,
+			   (unsigned long long)left);
 	if (err)
 		return err;
 	*ret = arena_alloc(model->arena, bytes);

@@ -49,7 +49,7 @@ class Test:
             raise Skipped(f'flavor {self.opts.flavor} not supported by the test')
         if desc.arch and desc.arch != platform.machine():
             raise Skipped(f'needs the architecture {desc.arch}')
-        if 'reqrst' in desc.flags and self.opts.norst:
+        if 'reqrst' in desc.flags and (self.opts.norst or not self.criu):
             raise Skipped('needs a restore')
         if 'nostop' in desc.flags and self.opts.stop:
             raise Skipped('would notice the signals of --stop')
