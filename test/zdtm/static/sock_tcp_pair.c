@@ -14,7 +14,8 @@ int main(int argc, char **argv)
 	for (int i = 0; i < 2; i++) {
 		if (tcp_pair(hosts[i], ends[i]))
 			return 1;
-		if (send_bytes(ends[i][0], 0, 30000) || recv_bytes(ends[i][1], 0, 10000) || send_bytes(ends[i][1], 5, 77))
+		if (send_bytes(ends[i][0], 0, 30000) || recv_bytes(ends[i][1], 0, 10000) ||
+		    send_bytes(ends[i][1], 5, 77))
 			return 1;
 		for (int k = 0; k < 2; k++)
 			before[i][k] = view_of(ends[i][k]);
