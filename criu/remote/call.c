@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 
 #include "kernel/syscalls.h"
@@ -15,6 +16,7 @@
 #include "stub.h"
 #include "util/log.h"
 
+#define PLACE_TRIES   64
 #define ALL_SIGNALS   (~0ULL)
 #define SIGBIT(signo) (1ULL << ((signo)-1))
 
@@ -23,6 +25,7 @@ static int install_stub(struct remote_thread *driver)
 	uint8_t code[ARCH_STUB_BYTES_MAX] = { 0 };
 
 	arch_stub_build(code, &driver->resume_regs, driver->sigmask, false);
+	arch_stub_claim(code, driver->process->scratch_wanted.v, driver->process->scratch_bytes);
 	return remote_write_stub(driver->process, code, arch_stub_bytes(false));
 }
 
@@ -264,7 +267,38 @@ static void assign_slots(struct remote_process *process)
 		process->threads[i].slot = remote_addr_at(process->scratch, i * REMOTE_SLOT_BYTES);
 }
 
-/* So that it is known as a leftover (remote_is_leftover()) if criu is killed before the first batch. */
+/*
+ * The stub names the area before it exists, so that it is known as ours (remote_is_leftover()) whenever criu is
+ * killed. A place by chance, far from where the kernel maps what programs ask for: nobody else will map as much there.
+ */
+static int choose_place(struct remote_process *process)
+{
+	uint64_t noise;
+
+	if (getrandom(&noise, sizeof(noise), 0) != sizeof(noise))
+		return fail_errno("no random number");
+	process->scratch_wanted.v = ARCH_TASK_SIZE / 4 + noise % (ARCH_TASK_SIZE / 4);
+	process->scratch_wanted.v &= ~(REMOTE_SLOT_BYTES - 1);
+	return 0;
+}
+
+static int map_scratch(struct remote_process *process, long *ret_addr)
+{
+	const uint64_t prot = PROT_READ | PROT_WRITE | PROT_EXEC;
+	const uint64_t flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+	int err = 0;
+
+	*ret_addr = -EEXIST;
+	for (int i = 0; !err && *ret_addr == -EEXIST && i < PLACE_TRIES; i++) {
+		err = choose_place(process);
+		if (!err)
+			err = remote_call(process->driver, ret_addr, SYS_mmap, process->scratch_wanted.v,
+					  process->scratch_bytes, prot, flags, -1, 0);
+	}
+	return err;
+}
+
+/* Claims go when another stub takes the place: the area says itself what it is. */
 static int mark_scratch(struct remote_process *process)
 {
 	uint8_t code[ARCH_STUB_BYTES_MAX] = { 0 };
@@ -275,8 +309,6 @@ static int mark_scratch(struct remote_process *process)
 
 int remote_open(struct remote_process *process)
 {
-	const uint64_t prot = PROT_READ | PROT_WRITE | PROT_EXEC;
-	const uint64_t flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 	long addr;
 	int err;
 
@@ -292,7 +324,7 @@ int remote_open(struct remote_process *process)
 	process->end_signo = choose_end_signo(process);
 
 	process->scratch_bytes = process->n_threads * REMOTE_SLOT_BYTES;
-	err = remote_call(process->driver, &addr, SYS_mmap, 0, process->scratch_bytes, prot, flags, -1, 0);
+	err = map_scratch(process, &addr);
 	if (err)
 		return err;
 	if (addr == -EAGAIN)

@@ -4,6 +4,7 @@
 #include "kernel/syscalls.h"
 #include "remote/call.h"
 #include "remote/leftover.h"
+#include "remote/place.h"
 #include "stub.h"
 #include "util/log.h"
 
@@ -55,13 +56,23 @@ static bool has_our_slots(struct remote_process *process, const struct proc_map 
 	return n_stubs > 0;
 }
 
+/* Mapped, and criu was killed before it could write to it. */
+static bool has_nothing(struct remote_process *process, const struct proc_map *map)
+{
+	for (uint64_t slot = map->start; slot < map->end; slot += REMOTE_SLOT_BYTES)
+		if (!is_untouched(process, slot))
+			return false;
+	return true;
+}
+
 /* No thread is in it any more (stop_read() saw to that), but a handler may return to it. */
 bool remote_is_leftover(struct remote_process *process, const struct proc_map *map)
 {
 	const struct remote_range range = { map->start, map->end - map->start };
 
 	return map->read && map->write && map->exec && !map->shared && !map->name[0] &&
-	       !((map->end - map->start) % REMOTE_SLOT_BYTES) && has_our_slots(process, map) &&
+	       !((map->end - map->start) % REMOTE_SLOT_BYTES) &&
+	       (has_our_slots(process, map) || (remote_is_claimed(process, &range) && has_nothing(process, map))) &&
 	       !remote_is_returned_to(process, &range);
 }
 

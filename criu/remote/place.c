@@ -44,6 +44,34 @@ static int vdso_end(struct remote_process *process, uint64_t vdso, uint64_t *ret
 	return 0;
 }
 
+/* The places for stubs: [*ret_first, *ret_limit), ARCH_STUB_BYTES_MAX each. */
+static int find_places(struct remote_process *process, uint64_t *ret_first, uint64_t *ret_limit)
+{
+	uint64_t vdso = 0, end = 0;
+	int err;
+
+	err = find_vdso(process, &vdso);
+	if (!err)
+		err = vdso_end(process, vdso, &end);
+	*ret_first = (end + 63) & ~63UL;
+	*ret_limit = round_up_pages(end);
+	return err;
+}
+
+bool remote_is_claimed(struct remote_process *process, const struct remote_range *range)
+{
+	uint8_t found[ARCH_STUB_BYTES_MAX];
+	uint64_t at, limit;
+
+	if (find_places(process, &at, &limit))
+		return false;
+	for (; at + ARCH_STUB_BYTES_MAX <= limit; at += ARCH_STUB_BYTES_MAX)
+		if (!sys_vm_read(process->pid, at, found, sizeof(found)) && arch_stub_is(found) &&
+		    arch_stub_claims(found, range->start, range->bytes))
+			return true;
+	return false;
+}
+
 /*
  * A stub that a dead tracer left may still have a thread on its way out, deep
  * in a signal handler:
@@ -59,19 +87,13 @@ int remote_place_stub(struct remote_process *process)
 {
 	static const uint8_t clean[ARCH_STUB_BYTES_MAX];
 	uint8_t found[ARCH_STUB_BYTES_MAX];
-	uint64_t vdso = 0, end = 0, oldest = UINT64_MAX;
-	int err;
+	uint64_t at, limit, oldest = UINT64_MAX;
+	int err = find_places(process, &at, &limit);
 
-	err = find_vdso(process, &vdso);
-	if (!err)
-		err = vdso_end(process, vdso, &end);
 	if (err)
 		return err;
-
-	uint64_t first = (end + 63) & ~63UL, limit = round_up_pages(end);
-
 	process->stub.v = 0;
-	for (uint64_t at = first; at + ARCH_STUB_BYTES_MAX <= limit; at += ARCH_STUB_BYTES_MAX) {
+	for (; at + ARCH_STUB_BYTES_MAX <= limit; at += ARCH_STUB_BYTES_MAX) {
 		struct remote_range place = { at, ARCH_STUB_BYTES_MAX };
 
 		err = remote_read(process, (struct remote_addr){ at }, found, sizeof(found));

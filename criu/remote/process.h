@@ -68,6 +68,7 @@ struct remote_process {
 	struct remote_addr stub;	 /* in the vdso's tail (seized) */
 	struct remote_addr scratch;
 	size_t scratch_bytes;
+	struct remote_addr scratch_wanted;  /* where it is about to be mapped (seized): noted in the stub */
 	int end_signo;			    /* ends a batch: ignored by an untraced task; 0: no such signal */
 	VEC(struct remote_range) leftovers; /* scratch areas of earlier, killed runs */
 	int mem_fd;			    /* /proc/PID/mem, owned; -1 until first use */

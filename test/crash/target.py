@@ -14,7 +14,6 @@ SOURCES = ("target.c", "target-processes.c", "target-regs.c", "target-sleep.c", 
 # signal(7): a stop alone makes these return EINTR.  A dead criu can't mend that, so it
 # is reported and not held against it; on all other calls it is a casualty.
 MAY_BE_INTERRUPTED = ("epoll_wait", "sigtimedwait")
-SLOT_BYTES = 64 * 1024      # REMOTE_SLOT_BYTES: each thread's part of the scratch area
 PF_EXITING = 4      # linux/sched.h; in the flags of /proc/PID/stat
 
 
@@ -70,15 +69,6 @@ def mappings(pid):
 
 def text(areas):
     return [f"{low:x}-{high:x} {perms} {path}" for low, high, perms, _, path in areas[:4]]
-
-
-def is_unmarked_scratch(pid, area):
-    """Killed between mapping its scratch area and marking it, criu leaves what it can't tell from the target's own."""
-    low, high, perms, _, path = area
-    if perms != "rwxp" or path or (high - low) % SLOT_BYTES:
-        return False
-    resident = re.search(rf"^{low:x}-{high:x} .*?^Rss: +(\d+) kB", box.read(f"/proc/{pid}/smaps"), re.M | re.S)
-    return bool(resident) and resident[1] == "0"
 
 
 class Target:
@@ -209,7 +199,7 @@ class Target:
     def clean(self):
         """After a run that ended by itself: the mappings are as they were at the start."""
         for pid, now in self.read_maps().items():
-            more = [area for area in now if area not in self.maps[pid] and not is_unmarked_scratch(pid, area)]
+            more = [area for area in now if area not in self.maps[pid]]
             less = [area for area in self.maps[pid] if area not in now]
             if more or less:
                 raise Failure(f"process {pid}: mappings {text(less)} became {text(more)}")

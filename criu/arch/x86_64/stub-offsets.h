@@ -23,7 +23,9 @@
 #define STUB_NAP_S	 18 /* struct timespec of the sleep at the end */
 #define STUB_NAP_NS	 19
 #define STUB_BORN	 20 /* CLOCK_MONOTONIC ns */
-#define STUB_IMAGE_WORDS 21
+#define STUB_AREA	 21 /* where the scratch area is about to be mapped, and its bytes */
+#define STUB_AREA_BYTES	 22
+#define STUB_IMAGE_WORDS 23
 
 #define STUB_GO		  0 /* cleared: no further call, heal */
 #define STUB_N_OPS	  1

@@ -83,6 +83,22 @@ void arch_stub_build(void *buf, const struct user_regs_struct *resume, uint64_t 
 	memcpy((char *)buf + (stub_image - stub_begin), image, sizeof(image));
 }
 
+void arch_stub_claim(void *buf, uint64_t area, uint64_t area_bytes)
+{
+	char *image = (char *)buf + (stub_image - stub_begin);
+
+	memcpy(image + 8 * STUB_AREA, &area, sizeof(area));
+	memcpy(image + 8 * STUB_AREA_BYTES, &area_bytes, sizeof(area_bytes));
+}
+
+bool arch_stub_claims(const void *bytes, uint64_t area, uint64_t area_bytes)
+{
+	uint64_t image[STUB_IMAGE_WORDS];
+
+	memcpy(image, (const char *)bytes + (stub_image - stub_begin), sizeof(image));
+	return area && image[STUB_AREA] == area && image[STUB_AREA_BYTES] == area_bytes;
+}
+
 void arch_stub_arm(void *buf, uint64_t at, const struct arch_batch *batch)
 {
 	uint64_t header[STUB_HEADER_WORDS] = {

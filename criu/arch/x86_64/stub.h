@@ -40,6 +40,12 @@ size_t arch_stub_bytes(bool with_batch);
  */
 void arch_stub_build(void *buf, const struct user_regs_struct *resume, uint64_t sigmask, bool with_batch);
 
+/** arch_stub_claim - note in a copy that @area is about to be mapped for us. */
+void arch_stub_claim(void *buf, uint64_t area, uint64_t area_bytes);
+
+/** arch_stub_claims - does a stub found in a target say so of this range? */
+bool arch_stub_claims(const void *bytes, uint64_t area, uint64_t area_bytes);
+
 struct arch_batch {
 	uint64_t ops; /* target address */
 	size_t n_ops;
