@@ -41,6 +41,7 @@ AGREE = """static/delshm_family static/delshm_outsider static/delshm_links stati
     static/ghost_limit static/ghost_limit_raised static/link10 static/link_remap_refused static/shm_anon_family
     static/shm_anon_outsider static/traced static/vfork00 static/zombie_leader static/fanotify00
     static/fanotify_pending
+    static/unsupported_mqueue static/sem_undo static/msg_live
     static/unix_outside_refused static/unix_rights_ghost static/unix_rights_shared
     static/sysvshm_family static/sysvshm_outsider static/unsupported_thread_fs static/file_locks_refused
     static/groups_many static/epoll_closed static/epoll_nested static/seccomp_filter static/zombie00 static/stopped
