@@ -26,21 +26,6 @@ static const char *kind_name(const struct inode *inode)
 	}
 }
 
-static char *holder_text(const struct inode_holder *holder)
-{
-	if (holder->fd >= 0)
-		return xasprintf("task %d %sfd %d", holder->pid, holder->in_flight ? "in the queue of " : "",
-				 holder->fd);
-	return xasprintf("task %d at %llx-%llx", holder->pid, (unsigned long long)holder->start,
-			 (unsigned long long)holder->end);
-}
-
-/* Where in the tree to look for an object, for messages. */
-static char *first_holder(const struct inode *inode)
-{
-	return inode->holders.n ? holder_text(&inode->holders.data[0]) : xstrdup("the tree");
-}
-
 static char *append(char *text, char *more)
 {
 	char *joined = text ? xasprintf("%s; %s", text, more) : xstrdup(more);
@@ -93,7 +78,7 @@ static bool is_shared_with_outsiders(const struct inode *inode, bool *ret_mapped
 static void judge_outsiders(struct inode *inode, const struct options *options, struct refusals *refusals)
 {
 	auto_free char *list = outsiders_text(inode);
-	auto_free char *inside = first_holder(inode);
+	auto_free char *inside = inode_first_holder(inode);
 	long long size = inode->st.st_size;
 	bool mapped, shared = is_shared_with_outsiders(inode, &mapped);
 

@@ -284,6 +284,19 @@ void inode_add_holder(struct inode *inode, const struct inode_holder *holder)
 	VEC_PUSH(&inode->holders, *holder);
 }
 
+char *inode_first_holder(const struct inode *inode)
+{
+	const struct inode_holder *holder = inode->holders.data;
+
+	if (!inode->holders.n)
+		return xstrdup("the tree");
+	if (holder->fd >= 0)
+		return xasprintf("task %d %sfd %d", holder->pid, holder->in_flight ? "in the queue of " : "",
+				 holder->fd);
+	return xasprintf("task %d at %llx-%llx", holder->pid, (unsigned long long)holder->start,
+			 (unsigned long long)holder->end);
+}
+
 const char *inode_fd_access(unsigned int flags)
 {
 	static const char *const names[] = { [O_RDONLY] = "r", [O_WRONLY] = "w", [O_RDWR] = "rw", [O_ACCMODE] = "?" };

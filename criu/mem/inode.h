@@ -126,6 +126,9 @@ int must_check inode_open(const struct inode *inode, int flags);
 int must_check inode_shows_mapping(const struct inode *inode, pid_t pid, uint64_t start, uint64_t bytes,
 				   uint64_t offset, bool passive);
 
+/** inode_first_holder - where in the tree to look for an object, for messages: "task 5 fd 7"; owned by the caller. */
+char *inode_first_holder(const struct inode *inode);
+
 /** inode_fd_access - "r", "w" or "rw" by the @flags of open(2); O_PATH is "p". */
 const char *inode_fd_access(unsigned int flags);
 

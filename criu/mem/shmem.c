@@ -25,24 +25,9 @@ bool shmem_is_object(const struct inode *inode)
 	}
 }
 
-static char *holder_text(const struct inode_holder *holder)
-{
-	if (holder->fd >= 0)
-		return xasprintf("task %d %sfd %d", holder->pid, holder->in_flight ? "in the queue of " : "",
-				 holder->fd);
-	return xasprintf("task %d at %llx-%llx", holder->pid, (unsigned long long)holder->start,
-			 (unsigned long long)holder->end);
-}
-
-/* Where in the tree to look for an object, for messages. */
-static char *first_holder(const struct inode *inode)
-{
-	return inode->holders.n ? holder_text(&inode->holders.data[0]) : xstrdup("the tree");
-}
-
 static void refuse_kind(const struct inode *inode, struct refusals *refusals)
 {
-	auto_free char *where = first_holder(inode);
+	auto_free char *where = inode_first_holder(inode);
 
 	if (inode->fs_magic == FS_MAGIC_SECRETMEM)
 		refuse_object(refusals, inode->id,
