@@ -3,6 +3,7 @@
 
 #include "taskutil.h"
 #include "zdtmtst.h"
+#include "execs.h"
 
 const char *test_doc = "Dumped while a child replaces its program again and again, keeping its pid and a counter";
 const char *test_author = "The criu team";
@@ -17,7 +18,7 @@ static void on_term(int sig)
 	stop = 1;
 }
 
-/* argv: program, mark, pid, counter. SIGTERM is blocked from one program to the next, so it can't fall in between. */
+/* argv: program, mark, pid, counter. */
 static int child(char **argv)
 {
 	struct sigaction sa = { .sa_handler = on_term };
@@ -40,34 +41,5 @@ static int child(char **argv)
 
 int main(int argc, char **argv)
 {
-	char self[32];
-	sigset_t set;
-	pid_t pid;
-
-	if (argc == 4 && !strcmp(argv[1], MARK))
-		return child(argv);
-
-	test_init(argc, argv);
-	pid = test_fork();
-	if (pid < 0)
-		return pr_perror("fork");
-	if (!pid) {
-		sigemptyset(&set);
-		sigaddset(&set, SIGTERM);
-		sigprocmask(SIG_BLOCK, &set, NULL);
-		snprintf(self, sizeof(self), "%d", getpid());
-		execl(argv[0], argv[0], MARK, self, "0", NULL);
-		_exit(5);
-	}
-
-	test_daemon();
-	test_waitsig();
-
-	if (waitpid(pid, NULL, WNOHANG))
-		return fail("the child has ended");
-	usleep(50000);
-	if (child_finish(pid))
-		return 1;
-	pass();
-	return 0;
+	return execs_main(argc, argv, MARK, child);
 }
