@@ -66,7 +66,12 @@ bool guard_net_seize(pid_t owner)
 	return !ptrace(PTRACE_SEIZE, owner, 0, PTRACE_O_TRACEEXIT);
 }
 
-void guard_net_hold(const struct guard_net *net, pid_t owner)
+void guard_net_release(pid_t owner)
+{
+	ptrace(PTRACE_DETACH, owner, 0, 0);
+}
+
+bool guard_net_hold(pid_t owner)
 {
 	int status;
 
@@ -76,17 +81,15 @@ void guard_net_hold(const struct guard_net *net, pid_t owner)
 
 		if (pid < 0 && errno == EINTR)
 			continue;
-		if (pid < 0 || !WIFSTOPPED(status)) {
-			guard_net_repair(net, false);
-			return;
-		}
+		if (pid < 0 || !WIFSTOPPED(status))
+			return true;
 		event = status >> 16;
 		signo = WSTOPSIG(status);
 		if (event == PTRACE_EVENT_EXIT)
-			guard_net_repair(net, false);
-		if (event == PTRACE_EVENT_EXIT || (!event && signo == SIGURG)) {
-			ptrace(PTRACE_DETACH, owner, 0, 0);
-			return;
+			return true;
+		if (!event && signo == SIGURG) {
+			guard_net_release(owner);
+			return false;
 		}
 		ptrace(PTRACE_CONT, owner, 0, event ? 0 : signo);
 	}
@@ -128,9 +131,16 @@ int guard_hold(struct guard *guard)
 	return guard ? guard_tell(guard, MSG_HOLD, NULL, 0) : 0;
 }
 
+/* The signal is ignored, if it is not the guard that gets to see it; blocked it would not be seen. */
 void guard_let_go(struct guard *guard)
 {
-	/* Ignored, if it is not the guard that gets to see it. */
-	if (guard)
-		raise(SIGURG);
+	sigset_t urgent, old;
+
+	if (!guard)
+		return;
+	sigemptyset(&urgent);
+	sigaddset(&urgent, SIGURG);
+	sigprocmask(SIG_UNBLOCK, &urgent, &old);
+	raise(SIGURG);
+	sigprocmask(SIG_SETMASK, &old, NULL);
 }

@@ -110,7 +110,7 @@ static bool stays(const struct watch *watch, const struct guard_slot *slot)
 	       (!watch->cancelled && (slot->flags & GUARD_FROM_CANCEL));
 }
 
-static void remove_names(const struct watch *watch)
+static void remove_names(const struct watch *watch, bool only_tables)
 {
 	struct guard_area *area = watch->area;
 	int n = atomic_load(&area->n_slots);
@@ -119,7 +119,7 @@ static void remove_names(const struct watch *watch)
 		struct guard_slot *slot = &area->slots[i];
 		int state = atomic_load(&slot->state);
 
-		if (state == SLOT_FREE || stays(watch, slot))
+		if (state == SLOT_FREE || stays(watch, slot) || (only_tables && state != SLOT_NFT_TABLE))
 			continue;
 		if (state == SLOT_SEGMENT)
 			remove_segment_of_slot(area, slot);
@@ -209,6 +209,9 @@ static bool do_as_told(struct watch *watch, char kind)
 		return decide(watch);
 	case MSG_CANCEL:
 		give_back(watch);
+		/* From here on the restored tasks live without their owner, but their connections are in repair mode. */
+		if (watch->area->net.restoring)
+			watch->held = guard_net_seize(watch->area->owner);
 		watch->committing = false;
 		watch->cancelled = true;
 		return true;
@@ -252,13 +255,22 @@ static char take_message(struct watch *watch)
 	return kind;
 }
 
-static void finish(struct watch *watch, bool orderly)
+/* Connections that die end silently, in repair mode, for they are to live on in images. Others go on. */
+static void settle_connections(struct watch *watch)
 {
 	const struct guard_net *net = &watch->area->net;
+	const bool die = watch->committing || (net->restoring && !watch->cancelled);
 
-	/* Connections that die end silently, in repair mode, for they are to live on in images. */
+	/* Before repair mode ends with a probe. */
+	if (net->n && !die)
+		remove_names(watch, true);
+	guard_net_repair(net, die);
+}
+
+static void finish(struct watch *watch, bool orderly)
+{
 	if (!orderly)
-		guard_net_repair(net, watch->committing || (net->restoring && !watch->cancelled));
+		settle_connections(watch);
 	if (watch->committing && !orderly) {
 		for (size_t i = 0; i < watch->n_pidfds; i++)
 			sys_pidfd_send_signal(watch->area->pidfds[i], SIGKILL);
@@ -267,7 +279,7 @@ static void finish(struct watch *watch, bool orderly)
 		if (!watch->n_pidfds)
 			give_back(watch);
 	}
-	remove_names(watch);
+	remove_names(watch, false);
 	_exit(0);
 }
 
@@ -302,6 +314,15 @@ static void leave_everything(int *socket, int *owner_pidfd)
 	}
 }
 
+static void hold(struct watch *watch)
+{
+	watch->held = false;
+	if (!guard_net_hold(watch->area->owner))
+		return;
+	settle_connections(watch);
+	guard_net_release(watch->area->owner);
+}
+
 void guard_watch(struct guard_area *area, int socket, int owner_pidfd)
 {
 	struct watch watch = { .area = area, .dir_fd = -1 };
@@ -320,8 +341,8 @@ void guard_watch(struct guard_area *area, int socket, int owner_pidfd)
 
 			if (kind == MSG_STOP)
 				finish(&watch, true);
-			if (kind == MSG_HOLD && watch.held)
-				guard_net_hold(&area->net, area->owner);
+			if (watch.held)
+				hold(&watch);
 			if (kind)
 				continue;
 		}

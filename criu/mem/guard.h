@@ -121,6 +121,7 @@ int must_check guard_give_back(struct guard *guard);
  * is given back
  *
  * For a dump that could not finish its commit, and for a restore whose tasks can live without us: there it is the commit.
+ * A restore with TCP connections is held as by guard_hold(); once they are out of repair mode, guard_let_go().
  */
 int must_check guard_commit_cancel(struct guard *guard);
 

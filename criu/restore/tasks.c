@@ -452,6 +452,7 @@ int tasks_release(struct restore *restore)
 		err = guard_commit_cancel(restore->guard);
 	if (!err)
 		files_release(&restore->files);
+	guard_let_go(restore->guard);
 	for (size_t i = 0; !err && i < restore->model.tasks.n; i++)
 		if (is_alive(restore->plan.nodes.data[i]))
 			let_go(restore->plan.nodes.data[i]);

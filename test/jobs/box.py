@@ -62,12 +62,12 @@ def command(argv, network=False):
             sys.executable, os.path.abspath(__file__), "--init", *argv]
 
 
-def enter():
+def enter(network=False):
     """Run the calling program again inside a box; returns only when inside."""
     if os.environ.get("TEST_IN_BOX") == str(os.getppid()) == "1":
         return
     sys.stdout.flush()
-    argv = command(sys.argv)
+    argv = command(sys.argv, network)
     os.execvp(argv[0], argv)
 
 
