@@ -156,6 +156,8 @@ int unix_plan(struct files_dump *ctx, struct file_desc *desc)
 		return 0;
 	}
 	add_seen(ctx, desc);
+	if (desc->in_flight)
+		peek_guard_outdate(state->guard);
 	fill_entry(ctx, desc, diag);
 	refuse_unsupported(ctx, desc, diag);
 	err = unix_name_plan(ctx, desc);

@@ -97,6 +97,7 @@ struct peek_page {
 
 struct peek_guard {
 	pid_t pid;
+	bool outdated;
 	int alive_fd; /* owned; closed when we die */
 	struct peek_page *page;
 };
@@ -119,7 +120,7 @@ static void stand_guard(const struct peek_page *page, int alive_fd)
 	_exit(0);
 }
 
-/* It has copies of all descriptors of sockets: those of one dump are all open before the first is read. */
+/* It has copies of all descriptors of sockets: those of tables are open before the first queue is read. */
 static int peek_guard_start(struct peek_guard **ret)
 {
 	auto_free struct peek_guard *guard = xalloc(sizeof(*guard));
@@ -155,8 +156,11 @@ static int set_offset(int fd, int value)
 
 int peek_begin(struct peek_guard **guard, int fd, int value)
 {
-	int err = *guard ? 0 : peek_guard_start(guard);
+	int err;
 
+	if (*guard && (*guard)->outdated)
+		peek_guard_stop(take_ptr(*guard));
+	err = *guard ? 0 : peek_guard_start(guard);
 	if (err)
 		return err;
 	(*guard)->page->value = value;
@@ -175,6 +179,12 @@ int peek_end(struct peek_guard *guard, int fd, int value)
 
 	atomic_store(&guard->page->fd, -1);
 	return err;
+}
+
+void peek_guard_outdate(struct peek_guard *guard)
+{
+	if (guard)
+		guard->outdated = true;
 }
 
 void peek_guard_stop(struct peek_guard *guard)

@@ -279,7 +279,8 @@ static int glance(struct reading *reading)
 	struct peeked peeked;
 	int err;
 
-	if (sock_option(reading->desc->fd, SO_PEEK_OFF) >= 0)
+	/* An empty one would hide from the dump afterwards. */
+	if (sock_option(reading->desc->fd, SO_PEEK_OFF) >= 0 || !reading->queued_bytes)
 		return 0;
 	err = peek(reading->desc->fd, buf, reading->queued_bytes, 0, &peeked);
 	if (err)

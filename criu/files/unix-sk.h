@@ -114,6 +114,8 @@ int must_check peek_begin(struct peek_guard **guard, int fd, int value);
 int must_check peek_at(int fd, int offset);
 /** peek_end - the option is @value again. */
 int must_check peek_end(struct peek_guard *guard, int fd, int value);
+/** peek_guard_outdate - a socket is there that it has no copy of: the next peek_begin() makes another; NULL is fine. */
+void peek_guard_outdate(struct peek_guard *guard);
 void peek_guard_stop(struct peek_guard *guard);
 
 /* --- restore ---------------------------------------------------------------- */
