@@ -40,6 +40,8 @@ NEWER = {
     "MEMFD_INODE": {(9,): "mode"},
     "FILES": {(16, 1000): "usk.peer_creds", (16, 1003): "usk.waiting", (16, 1004): "usk.waiting_creds"},
     "SK_QUEUES": {(1000,): "creds"},
+    "TTY_INFO": {(1000,): "closed", (1001,): "mode"},
+    "TTY_DATA": {(1000,): "edited", (1001,): "lines", (1002,): "stopped"},
 }
 SYSV = "sysv-shm.img"
 SYSV_OTHERS = ("sysv-sem.img", "sysv-msg.img")

@@ -21,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/shm.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -104,6 +105,30 @@ static void make_memory(void)
 	memset(mem, 1, 65536);
 	CHECK(mlock(mem, 4096));
 	CHECK(mprotect(mem + 8192, 4096, PROT_NONE));
+}
+
+/* The terminal of a session, with lines, half a line and output that wait; and a slave that is hung up. */
+static void make_terminals(void)
+{
+	int ptys[2], slaves[2], unlock = 0;
+	pid_t pid;
+
+	for (int i = 0; i < 2; i++) {
+		CHECK(ptys[i] = open("/dev/ptmx", O_RDWR | O_NOCTTY));
+		CHECK(ioctl(ptys[i], TIOCSPTLCK, &unlock));
+		CHECK(slaves[i] = ioctl(ptys[i], TIOCGPTPEER, O_RDWR | O_NOCTTY));
+	}
+	CHECK(write(ptys[0], "line\n\004half", 10));
+	CHECK(write(slaves[0], "output", 6));
+	close(ptys[1]);
+	CHECK(pid = fork());
+	if (!pid) {
+		CHECK(setsid());
+		CHECK(ioctl(slaves[0], TIOCSCTTY, 0));
+		CHECK(open("/dev/tty", O_RDWR));
+		for (;;)
+			pause();
+	}
 }
 
 static void make_pipes(void)
@@ -256,6 +281,7 @@ int main(int argc, char **argv)
 	make_files();
 	make_memory();
 	make_pipes();
+	make_terminals();
 	make_locks();
 	make_sockets();
 	make_children();

@@ -45,7 +45,7 @@ AGREE = """static/delshm_family static/delshm_outsider static/delshm_links stati
     static/unix_outside_refused static/unix_rights_ghost static/unix_rights_shared
     static/sysvshm_family static/sysvshm_outsider static/unsupported_thread_fs static/file_locks_refused
     static/groups_many static/epoll_closed static/epoll_nested static/seccomp_filter static/zombie00 static/stopped
-    static/pthread_tids static/pipe00 static/maps_hugetlb static/hugetlb_memfd static/hugetlb_deleted static/session_leader_gone transition/fork_tree
+    static/pthread_tids static/pipe00 static/pty_echo static/pty_ctty static/pty_hangup static/pty_outside static/pty_status static/maps_hugetlb static/hugetlb_memfd static/hugetlb_deleted static/session_leader_gone transition/fork_tree
     transition/thread-bomb transition/orphans transition/exec_thread"""
 
 
