@@ -1,18 +1,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/wait.h>
 
 #include "commands/command.h"
+#include "commands/job.h"
 #include "restore/restore.h"
 #include "util/log.h"
-
-/* Not detached: stay until everything restored is gone. */
-static void wait_for_children(void)
-{
-	while (wait(NULL) > 0 || errno == EINTR)
-		;
-}
 
 static int become_program(char *const *argv)
 {
@@ -40,6 +33,6 @@ int command_restore(const struct options *options, const struct kernel_features 
 	if (options->exec_cmd)
 		return become_program(options->exec_cmd);
 	if (!options->restore_detached)
-		wait_for_children();
+		job_wait(root, options->shell_job);
 	return 0;
 }
