@@ -8,6 +8,9 @@ bash-terminal     an interactive bash in a pty whose master is held by a small t
 bash-script       script(1) with an interactive bash: each line that is typed runs once, and the typescript has all of it
 tmux-vim          a detached tmux server with a vim and a shell: vim goes on writing its file line by line, undo
                   reaches back beyond all dumps, a client that attaches after restore sees the screen as it was, and its size arrives in vim
+shell-job         a program in the foreground of an interactive shell, and the same one stopped: refused without --shell-job;
+                  restored by typing it into that shell, or into one in another window, it counts on where it was,
+                  in the foreground of that window, and gets its size and its ^C
 """
 import fcntl
 import json
@@ -20,7 +23,7 @@ import subprocess
 import termios
 import time
 
-from frame import HERE, PYTHON, Failure, Program, box, run, wait_for
+from frame import HERE, PYTHON, Failure, Program, box, run, size_bytes, wait_for
 
 BASH = ["bash", "--norc", "--noprofile", "-i"]
 
@@ -198,6 +201,7 @@ class Client:
         self.pid, self.master = pty.fork()
         if self.pid == 0:
             os.execvpe(argv[0], argv, env)
+        os.set_inheritable(self.master, False)
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
         self.text = ""
 
@@ -283,4 +287,148 @@ class Tmux(Program):
         return f"{self.count} lines"
 
 
-JOBS = [Terminal, Script, Tmux]
+class Window:
+    """An interactive shell in a pty of our own."""
+
+    def __init__(self, env, cwd):
+        self.pid, self.master = pty.fork()
+        if self.pid == 0:
+            os.chdir(cwd)
+            os.execvpe(BASH[0], BASH, env)
+        os.set_inheritable(self.master, False)
+        self.text = ""
+        self.size(24, 80)
+
+    def size(self, rows, columns):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+
+    def type(self, text):
+        os.write(self.master, text.encode())
+
+    def expect(self, pattern):
+        """What matches, and all before it is forgotten."""
+        def read():
+            if select.select([self.master], [], [], 0.05)[0]:
+                self.text += os.read(self.master, 65536).decode(errors="replace")
+            return re.search(pattern, self.text)
+
+        try:
+            match = wait_for(read, 30, f"{pattern!r} in the window")
+        except Failure as e:
+            raise Failure(f"{e}; it shows {self.text[-400:]!r}") from None
+        self.before, self.text = self.text[:match.start()], self.text[match.end():]
+        return match
+
+    def foreground(self):
+        return os.tcgetpgrp(self.master)
+
+    def close(self):
+        os.close(self.master)
+        os.waitpid(self.pid, 0)
+
+
+class ShellJob(Program):
+    name = "shell-job"
+    packages = ("bash", "python3")
+    options = ("--shell-job",)
+    cycles = 4
+
+    def start(self):
+        self.env.update(PS1="$ ", TERM="dumb", HISTFILE="/dev/null")
+        self.next = 0
+        self.window = Window(self.env, self.dir)
+        self.window.type(f"{PYTHON} {HERE}/ticker.py\n")
+        self.window.expect(r"tick 0\s")
+        self.next = 1
+        return self.window.foreground()
+
+    def progress(self, more=20):
+        for _ in range(more):
+            shown = int(self.window.expect(r"tick (\d+)\s")[1])
+            if shown != self.next:
+                raise Failure(f"tick {shown} instead of {self.next}")
+            self.next += 1
+
+    def refused(self):
+        images = box.fresh_dir(self.dir, "images-refused")
+        try:
+            box.dump(self.root, images)
+        except Failure as e:
+            if "--shell-job" not in str(e):
+                raise
+            return
+        raise Failure("it was dumped without --shell-job")
+
+    def cycle(self, number):
+        """Restored by hand: from the shell it was started from, and in turn from one in another window."""
+        images = box.fresh_dir(self.dir, f"images{number}")
+        self.refused()
+        self.progress()
+        before = self.members()
+        stopped = number % 2 == 0
+        if stopped:
+            self.window.type("\x1a")
+            self.window.expect("Stopped")
+            self.ticks(self.window.before)
+        dumped = box.dump(self.root, images, *self.options)
+        if stopped:
+            # the criu that is its parent has stopped with it, and ends with it
+            self.window.type("fg\n")
+        box.gone([self.root])
+        # what the shell shows before it notices
+        self.drain()
+        if number >= 3:
+            old, self.window = self.window, Window(self.env, self.dir)
+            old.close()
+        self.window.type("\n")
+        self.window.expect(r"\$ $")
+        begin = time.monotonic()
+        self.window.type(f"{' '.join(box.criu_args('restore', images, *self.options))}\n")
+        if stopped:
+            self.window.expect("Stopped")
+            if self.state() != "T":
+                raise Failure(f"the stopped job is in state {self.state()}")
+            self.window.type("fg\n")
+        self.progress(1)
+        restored = time.monotonic() - begin
+        self.progress()
+        if self.window.foreground() != self.root:
+            raise Failure(f"group {self.window.foreground()} has the foreground instead of {self.root}")
+        if self.members() != before:
+            raise Failure(f"processes {before} came back as {self.members()}")
+        self.window.size(30 + number, 90)
+        self.window.expect(f"size {30 + number} 90")
+        self.next = int(self.window.expect(r"tick (\d+)\s")[1]) + 1
+        self.progress()
+        return {"tasks": 1, "dump_ms": round(dumped * 1000), "restore_ms": round(restored * 1000),
+                "image_bytes": size_bytes(images)}
+
+    def state(self):
+        return box.read(f"/proc/{self.root}/stat").split(")")[-1].split()[0]
+
+    def ticks(self, text):
+        """They must go on from where they were."""
+        for shown in map(int, re.findall(r"tick (\d+)\s", text)):
+            if shown != self.next:
+                raise Failure(f"tick {shown} instead of {self.next}")
+            self.next += 1
+
+    def drain(self):
+        """What was shown before the dump."""
+        text, self.window.text = self.window.text, ""
+        while select.select([self.window.master], [], [], 0.5)[0]:
+            text += os.read(self.window.master, 65536).decode(errors="replace")
+        self.ticks(text)
+
+    def finish(self):
+        self.window.type("\x03")
+        self.window.expect(r"interrupted at \d+\s")
+        self.window.expect(r"\$ $")
+        box.gone([self.root])
+        self.window.type("echo $?; exit\n")
+        self.window.expect(r"\n0\s")
+        self.window.close()
+        return f"{self.next} ticks"
+
+
+JOBS = [Terminal, Script, Tmux, ShellJob]
