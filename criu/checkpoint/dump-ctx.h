@@ -8,6 +8,7 @@
 #include "image/image.h"
 #include "ipc/msgqueue.h"
 #include "ipc/semset.h"
+#include "mem/aio.h"
 #include "mem/guard.h"
 #include "mem/pages.h"
 #include "mem/vma.h"
@@ -35,6 +36,7 @@ struct dump {
 	struct semsets semsets;
 	VEC(struct semadj_list) semadj_lists;
 	msgqueue_ids awaited_queues;
+	aio_rings aio_rings;
 
 	/* By position in tree and, one to one, in model.tasks. */
 	vma_list *vmas;

@@ -33,6 +33,8 @@ static int open_processes(const struct group *group)
 			continue;
 		err = remote_open(process);
 		if (!err)
+			err = aio_ask(&group->dump->aio_rings, process);
+		if (!err)
 			err = mm_lock_dump(process, group->dump->model.tasks.data[i].mm);
 		if (!err)
 			err = remote_drop_leftovers(process);

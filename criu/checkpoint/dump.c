@@ -158,12 +158,16 @@ static int dump_stopped_tree(struct dump *dump)
 	}
 	if (!err) {
 		pr_info("read the tasks' attributes");
-		err = write_images(dump);
+		err = aio_wait(&dump->aio_rings);
 	}
+	if (!err)
+		err = write_images(dump);
 	if (!err && run_scripts(dump, "post-dump"))
 		err = fail(ECANCELED, "a post-dump script failed: the tasks run on, the images are not valid");
 	if (!err)
 		err = interrupt_pending();
+	if (!err)
+		err = aio_recheck(&dump->aio_rings);
 	if (!err)
 		err = commit(dump);
 	return err;
@@ -190,6 +194,7 @@ void dump_free(struct dump *dump)
 	semsets_free(&dump->semsets);
 	VEC_FREE(&dump->semadj_lists);
 	VEC_FREE(&dump->awaited_queues);
+	VEC_FREE(&dump->aio_rings);
 	inodes_free(&dump->inodes);
 	model_free(&dump->model);
 	ids_free(dump->ids);

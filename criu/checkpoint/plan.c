@@ -116,13 +116,26 @@ static int plan_restore(struct dump *dump)
 
 /* --- memory and files --------------------------------------------------------- */
 
+static const vma_list *vmas_of_parent(const struct dump *dump, size_t index)
+{
+	for (size_t i = 0; i < index; i++)
+		if (dump->processes[i] == dump->processes[index]->parent)
+			return &dump->vmas[i];
+	return NULL;
+}
+
 static int plan_memory(struct dump *dump, size_t index)
 {
 	struct task_image *task = &dump->model.tasks.data[index];
 
+	int err;
+
 	task->mm = model_new(&dump->model, MmEntry, mm_entry__init);
-	return vma_collect(dump->processes[index], &dump->inodes, &dump->model, task->mm, &dump->vmas[index],
-			   &dump->refusals);
+	err = vma_collect(dump->processes[index], &dump->inodes, &dump->model, task->mm, &dump->vmas[index],
+			  &dump->refusals);
+	return err
+		       ?: aio_plan(dump->processes[index], &dump->vmas[index], vmas_of_parent(dump, index),
+				   dump->model.arena, task->mm, &dump->aio_rings, &dump->refusals);
 }
 
 static int plan_paths(struct dump *dump, size_t index)

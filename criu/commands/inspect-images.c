@@ -223,7 +223,7 @@ static int add_vma(struct images *images, const struct task_image *task, const V
 
 	if (vma->status & VMA_AREA_SYSVIPC) {
 		object = find_object(images, SPACE_SHMEM, vma->shmid);
-	} else if (vma->status & VMA_ANON_SHARED) {
+	} else if (vma->status & VMA_ANON_SHARED && !(vma->status & VMA_AREA_AIORING)) {
 		err = add_anonymous(images, vma);
 		object = find_object(images, SPACE_SHMEM, vma->shmid);
 	} else if (vma->status & (VMA_FILE_SHARED | VMA_FILE_PRIVATE)) {

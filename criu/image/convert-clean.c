@@ -45,7 +45,7 @@ static int use_task(struct used *used, const struct image_dir *dir, const struct
 	int err = use_pages(used, dir, IMAGE_PAGEMAP, task->pstree->pid);
 
 	for (size_t i = 0; task->mm && i < task->mm->n_vmas && !err; i++)
-		if (task->mm->vmas[i]->status & VMA_ANON_SHARED)
+		if (task->mm->vmas[i]->status & VMA_ANON_SHARED && !(task->mm->vmas[i]->status & VMA_AREA_AIORING))
 			err = use_object(used, dir, task->mm->vmas[i]->shmid);
 	return err;
 }

@@ -18,7 +18,6 @@ static const struct {
 	const char *what;
 } unsupported[] = {
 	{ VMA_AREA_SOCKET, "a mapped packet socket" },
-	{ VMA_AREA_AIORING, "an AIO ring" },
 	{ VMA_AREA_SHSTK, "a shadow stack" },
 	{ VMA_AREA_UPROBES, "a uprobes page" },
 };
@@ -60,6 +59,37 @@ static int check_huge(const VmaEntry *vma)
 	if (!page_bytes || (vma->start | vma->end | vma->pgoff) % page_bytes)
 		return fail(EINVAL, "ends at %#llx, offset %#llx: not made of huge pages of flags %#x",
 			    (unsigned long long)vma->end, (unsigned long long)vma->pgoff, vma->flags);
+	return 0;
+}
+
+#define AIO_RING_MAX (64UL << 20) /* two million requests */
+
+static int check_aio(const MmEntry *mm, const VmaEntry *vma)
+{
+	for (size_t i = 0; i < mm->n_aios; i++)
+		if (mm->aios[i]->id == vma->start)
+			return vma->end - vma->start == mm->aios[i]->ring_len
+				       ? 0
+				       : fail(EINVAL, "AIO context of %u bytes in a mapping that ends at %#llx",
+					      mm->aios[i]->ring_len, (unsigned long long)vma->end);
+	return fail(EINVAL, "is the ring of an AIO context that mm-*.img does not have");
+}
+
+/* Each with a mapping of its own. */
+static int check_aios(const MmEntry *mm)
+{
+	for (size_t i = 0; i < mm->n_aios; i++) {
+		const AioRingEntry *aio = mm->aios[i];
+		size_t n = 0;
+
+		for (size_t j = 0; j < mm->n_vmas; j++)
+			n += mm->vmas[j]->start == aio->id && mm->vmas[j]->status & VMA_AREA_AIORING;
+		for (size_t j = 0; j < i; j++)
+			n += mm->aios[j]->id == aio->id;
+		if (n != 1 || !aio->ring_len || aio->ring_len % PAGE_BYTES || aio->ring_len > AIO_RING_MAX)
+			return fail(EINVAL, "AIO context %#llx of %u bytes has no such mapping, or is there twice",
+				    (unsigned long long)aio->id, aio->ring_len);
+	}
 	return 0;
 }
 
@@ -114,12 +144,16 @@ int image_check_mm(const struct model *model, const struct task_image *task)
 			    mm->exe_file_id);
 	if (mm->n_mm_saved_auxv > AUXV_MAX)
 		return fail(EINVAL, "mm-%u.img: %zu words of auxiliary vector", task->pstree->pid, mm->n_mm_saved_auxv);
+	if (check_aios(mm))
+		return -EINVAL;
 	for (size_t i = 0; i < mm->n_vmas; i++) {
 		const VmaEntry *vma = mm->vmas[i];
 		int err;
 
 		LOG_SCOPE_HEX("mapping", vma->start);
 		err = check_vma(model, vma);
+		if (!err && vma->status & VMA_AREA_AIORING)
+			err = check_aio(mm, vma);
 		if (err)
 			return err;
 		/* Guard regions lie inside mappings and follow them in the list. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "arch.h"
+#include "mem/aio.h"
 #include "mem/mm-lock.h"
 #include "mem/mm-restore.h"
 #include "mem/numa.h"
@@ -128,7 +129,8 @@ static struct kept_range *find_kept(const struct mm_restore_args *args)
 		for (size_t k = j; k < had->n_vmas && had->vmas[k]->start < mm->vmas[i]->end; k++) {
 			const VmaEntry *vma = had->vmas[k];
 
-			if (!is_mapped(vma) || !same_object(vma, mm->vmas[i]) || vma->prot != mm->vmas[i]->prot)
+			if (!is_mapped(vma) || vma->status & VMA_AREA_AIORING || !same_object(vma, mm->vmas[i]) ||
+			    vma->prot != mm->vmas[i]->prot)
 				continue;
 			kept[i] = overlap(vma, mm->vmas[i]);
 			if (kept[i].end)
@@ -310,7 +312,7 @@ static int queue_mappings(struct lending *lending, const struct kept_range *kept
 	for (size_t i = 0; !err && i < mm->n_vmas; i++) {
 		const VmaEntry *vma = mm->vmas[i];
 
-		if (!is_mapped(vma) || vma->status & VMA_AREA_SYSVIPC)
+		if (!is_mapped(vma) || vma->status & (VMA_AREA_SYSVIPC | VMA_AREA_AIORING))
 			continue;
 		if (kept[i].end) {
 			err = queue_map(lending, vma, vma->start, kept[i].start);
@@ -457,6 +459,8 @@ int mm_restore(const struct mm_restore_args *args)
 		err = queue_attachments(&lending, kept);
 	if (!err)
 		err = fill_pages(&lending, kept);
+	if (!err)
+		err = aio_restore(args->process, args->image, batch);
 	if (!err)
 		err = queue_mm_fields(&lending);
 	if (!err)

@@ -171,7 +171,8 @@ static bool has_own_policy(const struct vma *vma)
 {
 	uint32_t status = vma->entry->status;
 
-	if (!(status & VMA_AREA_REGULAR) || status & (VMA_AREA_VDSO | VMA_AREA_VVAR | VMA_AREA_SYSVIPC))
+	if (!(status & VMA_AREA_REGULAR) ||
+	    status & (VMA_AREA_VDSO | VMA_AREA_VVAR | VMA_AREA_SYSVIPC | VMA_AREA_AIORING))
 		return false;
 	return !vma->inode || vma->inode->fs_magic != FS_MAGIC_TMPFS;
 }

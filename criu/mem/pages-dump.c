@@ -186,8 +186,11 @@ static int dump_vma(struct pages_dump *dump, const struct vma *vma)
 	return err ?: flush(dump);
 }
 
-/* Its code is part of what the task relies on: restore compares it with that of its own kernel. */
-static int dump_vdso(struct pages_dump *dump, const struct vma *vma)
+/*
+ * The vdso's code is part of what the task relies on: restore compares it with that of its own kernel. The ring of an
+ * AIO context has no other content than its pages, but they count as a file's.
+ */
+static int dump_whole(struct pages_dump *dump, const struct vma *vma)
 {
 	int err;
 
@@ -201,8 +204,8 @@ static int dump_vmas(struct pages_dump *dump, const vma_list *vmas)
 	int err = 0;
 
 	for (size_t i = 0; i < vmas->n && !err; i++) {
-		if (vmas->data[i].entry->status & VMA_AREA_VDSO)
-			err = dump_vdso(dump, &vmas->data[i]);
+		if (vmas->data[i].entry->status & (VMA_AREA_VDSO | VMA_AREA_AIORING))
+			err = dump_whole(dump, &vmas->data[i]);
 		else if (has_own_pages(&vmas->data[i]))
 			err = dump_vma(dump, &vmas->data[i]);
 	}

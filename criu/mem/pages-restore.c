@@ -40,7 +40,7 @@
 #define AHEAD_PIECE_BYTES (512 * 1024UL)
 
 /* Mappings whose pages come from elsewhere; mainline saves some of them all the same. */
-#define NOT_FILLED (VMA_AREA_VDSO | VMA_AREA_VVAR | VMA_AREA_VSYSCALL)
+#define NOT_FILLED (VMA_AREA_VDSO | VMA_AREA_VVAR | VMA_AREA_VSYSCALL | VMA_AREA_AIORING)
 
 /* Runs of pages that lie one after the other in the pages file. */
 struct chunk {

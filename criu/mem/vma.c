@@ -14,6 +14,7 @@
 #include "kernel/hugepages.h"
 #include "kernel/path.h"
 #include "kernel/proc.h"
+#include "mem/aio.h"
 #include "mem/page-scan.h"
 #include "mem/vma.h"
 #include "remote/leftover.h"
@@ -85,7 +86,6 @@ const char *vma_obstacle(const struct proc_map *map)
 		const char *prefix;
 		const char *what;
 	} names[] = {
-		{ "/[aio]", "is the ring of an AIO context (io_setup)" },
 		{ "[uprobes]", "has uprobes on it; remove the probes first" },
 		{ "/secretmem", "is secret memory, which nobody may read" },
 		{ "anon_inode:", "belongs to a kernel object that cannot be saved" },
@@ -253,6 +253,12 @@ static int set_backing(struct collect *collect, const struct proc_map *map, stru
 		return fd;
 	if (fstat(fd, &st))
 		return fail_errno("%s: fstat", map->name);
+	if (map->shared && !strncmp(map->name, "/[aio]", 6) && aio_is_ring(fd)) {
+		vma->entry->status |= VMA_ANON_SHARED | VMA_AREA_AIORING;
+		vma->entry->flags |= MAP_ANONYMOUS;
+		vma->entry->shmid = map->ino;
+		return 0;
+	}
 	if (!map->shared && map->vm_flags & PROC_VM_HUGETLB && inode_is_anon_huge(fd, &st, vma->name))
 		return set_anon_huge(collect, map, vma, fd, &st);
 	/* A private mapping of /dev/zero is anonymous memory in all but name. */

@@ -25,7 +25,7 @@ static void test_obstacles(void)
 	CHECK(!obstacle("[vvar]", PROC_VM_IO | PROC_VM_PFNMAP));
 	CHECK(!obstacle("[vdso]", PROC_VM_SEALED));
 	CHECK(obstacle("/dev/mem", PROC_VM_IO | PROC_VM_PFNMAP) != NULL);
-	CHECK(obstacle("/[aio] (deleted)", 0) != NULL);
+	CHECK(!obstacle("/[aio] (deleted)", 0));
 	CHECK(obstacle("/secretmem (deleted)", 0) != NULL);
 	CHECK(obstacle("anon_inode:[io_uring]", 0) != NULL);
 	CHECK(obstacle("", PROC_VM_UFFD_WP) != NULL);
