@@ -134,10 +134,10 @@ static int fill_udp_shutdown(struct files_dump *ctx, const struct file_desc *des
 	struct inet_dump *state = inet_dump_state(ctx);
 	InetSkEntry *entry = desc->entry->isk;
 	const size_t family = entry->family == AF_INET6;
-	const struct inet_diag_sock *diag;
+	const struct sock_diag_inet *diag;
 
 	if (!state->has_list[family]) {
-		int err = inet_diag_udp(entry->family, &state->lists[family]);
+		int err = sock_diag_udp(entry->family, &state->lists[family]);
 
 		if (err)
 			return err;

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "files/files-internal.h"
-#include "kernel/inet-diag.h"
+#include "kernel/sock-diag.h"
 #include "kernel/nft.h"
 
 /* States, as linux/tcp.h and the images have them. */
@@ -87,10 +87,10 @@ struct tcp_flows {
 
 /* What is known of internet sockets while a dump lasts. */
 struct inet_dump {
-	struct hash fresh;	 /* (family, protocol) -> descriptor + 1 */
-	VEC(int) all_fresh;	 /* owned */
-	struct hash shut;	 /* inode -> struct inet_diag_sock *, of bound UDP sockets */
-	inet_diag_list lists[2]; /* of IPv4, IPv6 */
+	struct hash fresh;	      /* (family, protocol) -> descriptor + 1 */
+	VEC(int) all_fresh;	      /* owned */
+	struct hash shut;	      /* inode -> struct sock_diag_inet *, of bound UDP sockets */
+	sock_diag_inet_list lists[2]; /* of IPv4, IPv6 */
 	bool has_list[2];
 	VEC(struct tcp_conn *) conns; /* what is kept of TCP connections */
 	struct tcp_flows flows;	      /* struct tcp_conn * */

@@ -85,4 +85,18 @@ void sock_diag_packet_free(sock_diag_packet_list *list);
 /** sock_diag_parse_packet - as sock_diag_parse_unix(). */
 int must_check sock_diag_parse_packet(const void *block, size_t bytes, sock_diag_packet_list *list);
 
+/* An internet socket that is bound or connected. */
+struct sock_diag_inet {
+	uint32_t ino;
+	uint8_t shutdown; /* RCV_SHUTDOWN 1, SEND_SHUTDOWN 2 */
+};
+
+typedef VEC(struct sock_diag_inet) sock_diag_inet_list;
+
+/** sock_diag_udp - add every UDP socket of @family (AF_INET, AF_INET6) in this network namespace; 0 or logged -errno. */
+int must_check sock_diag_udp(int family, sock_diag_inet_list *list);
+
+/** sock_diag_parse_inet - as sock_diag_parse_unix(). */
+int must_check sock_diag_parse_inet(const void *block, size_t bytes, sock_diag_inet_list *list);
+
 #endif

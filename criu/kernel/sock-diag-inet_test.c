@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "kernel/inet-diag.h"
+#include "kernel/sock-diag.h"
 #include "util/log.h"
 #include "util/test.h"
 
@@ -32,22 +32,22 @@ static void make_message(struct message *ret)
 static void test_parse(void)
 {
 	struct message message;
-	inet_diag_list list = { 0 };
+	sock_diag_inet_list list = { 0 };
 	struct {
 		struct nlmsghdr header;
 		int32_t err;
 	} end = { .header = { .nlmsg_len = sizeof(end), .nlmsg_type = NLMSG_DONE } };
 
 	make_message(&message);
-	CHECK_EQ(inet_diag_parse(&message, sizeof(message), &list), 1);
+	CHECK_EQ(sock_diag_parse_inet(&message, sizeof(message), &list), 1);
 	CHECK_EQ(list.n, 1);
 	CHECK_EQ(list.data[0].ino, 77);
 	CHECK_EQ(list.data[0].shutdown, 2);
-	CHECK_EQ(inet_diag_parse(&end, sizeof(end), &list), 0);
+	CHECK_EQ(sock_diag_parse_inet(&end, sizeof(end), &list), 0);
 	end.header.nlmsg_type = NLMSG_ERROR;
-	CHECK_EQ(inet_diag_parse(&end, sizeof(end), &list), -EINVAL);
+	CHECK_EQ(sock_diag_parse_inet(&end, sizeof(end), &list), -EINVAL);
 	end.err = -EPERM;
-	CHECK_EQ(inet_diag_parse(&end, sizeof(end), &list), -EPERM);
+	CHECK_EQ(sock_diag_parse_inet(&end, sizeof(end), &list), -EPERM);
 	VEC_FREE(&list);
 }
 
@@ -59,19 +59,19 @@ static void test_spoiled(void)
 	make_message(&message);
 	for (size_t i = 0; i < sizeof(message) * 8; i++) {
 		auto_free char *copy = xalloc(sizeof(message));
-		inet_diag_list list = { 0 };
+		sock_diag_inet_list list = { 0 };
 
 		memcpy(copy, &message, sizeof(message));
 		copy[i / 8] ^= 1 << i % 8;
-		CHECK(inet_diag_parse(copy, sizeof(message), &list) <= 1);
+		CHECK(sock_diag_parse_inet(copy, sizeof(message), &list) <= 1);
 		VEC_FREE(&list);
 	}
 	for (size_t n = sizeof(struct nlmsghdr); n < offsetof(struct message, padding); n++) {
 		auto_free char *cut = xalloc(n);
-		inet_diag_list list = { 0 };
+		sock_diag_inet_list list = { 0 };
 
 		memcpy(cut, &message, n);
-		CHECK_EQ(inet_diag_parse(cut, n, &list), -EINVAL);
+		CHECK_EQ(sock_diag_parse_inet(cut, n, &list), -EINVAL);
 		VEC_FREE(&list);
 	}
 }
@@ -80,14 +80,14 @@ static void test_kernel(void)
 {
 	const struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	inet_diag_list list = { 0 };
+	sock_diag_inet_list list = { 0 };
 	bool found = false;
 	struct stat st;
 
 	CHECK(!bind(fd, (const struct sockaddr *)&addr, sizeof(addr)));
 	shutdown(fd, SHUT_RD);
 	CHECK(!fstat(fd, &st));
-	if (inet_diag_udp(AF_INET, &list)) {
+	if (sock_diag_udp(AF_INET, &list)) {
 		TEST_SKIP("the kernel shows no UDP sockets");
 	} else {
 		for (size_t i = 0; i < list.n; i++)
