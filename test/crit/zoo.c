@@ -25,6 +25,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -199,6 +200,7 @@ static void make_sockets(void)
 	struct msghdr msg = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
 	};
+	const struct sockaddr_in6 anywhere = { .sin6_family = AF_INET6 };
 	int pair[2], on = 1;
 
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
@@ -215,6 +217,11 @@ static void make_sockets(void)
 	CHECK(bind(pair[0], (struct sockaddr *)&addr, sizeof(addr)));
 	CHECK(listen(pair[0], 3));
 	CHECK(connect(pair[1], (struct sockaddr *)&addr, sizeof(addr)));
+	CHECK(pair[0] = socket(AF_INET6, SOCK_STREAM, 0));
+	CHECK(bind(pair[0], (const struct sockaddr *)&anywhere, sizeof(anywhere)));
+	CHECK(listen(pair[0], 3));
+	CHECK(pair[0] = socket(AF_INET, SOCK_DGRAM, 0));
+	CHECK(setsockopt(pair[0], IPPROTO_IP, IP_MULTICAST_LOOP, &(int){ 0 }, sizeof(int)));
 	CHECK(pair[0] = socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT));
 	CHECK(bind(pair[0], (const struct sockaddr *)&uevents, sizeof(uevents)));
 }

@@ -43,6 +43,7 @@ AGREE = """static/delshm_family static/delshm_outsider static/delshm_links stati
     static/fanotify_pending
     static/unsupported_mqueue static/sem_undo static/msg_live
     static/unix_outside_refused static/unix_rights_ghost static/unix_rights_shared
+    static/sock_udp static/sock_tcp_listen static/sock_tcp_waiting static/sock_tcp_refused static/sock_tcp_pair
     static/sysvshm_family static/sysvshm_outsider static/unsupported_thread_fs static/file_locks_refused
     static/groups_many static/epoll_closed static/epoll_nested static/seccomp_filter static/zombie00 static/stopped
     static/pthread_tids static/pipe00 static/pty_echo static/pty_ctty static/pty_hangup static/pty_outside static/pty_status static/maps_hugetlb static/hugetlb_memfd static/hugetlb_deleted static/session_leader_gone transition/fork_tree
