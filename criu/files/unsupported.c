@@ -17,7 +17,7 @@ static const struct {
 	{ "anon_inode:bpf", "bpf object" },
 	{ "anon_inode:[perf_event]", "perf event" },
 	{ "anon_inode:[fscontext]", "file system context" },
-	{ "anon_inode:landlock", "landlock ruleset" },
+	{ "anon_inode:[landlock-ruleset]", "landlock ruleset" },
 	{ "anon_inode:seccomp notify", "seccomp notifier" },
 	{ "anon_inode:kvm", "virtual machine" },
 	{ "anon_inode:", "anonymous inode" },
