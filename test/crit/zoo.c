@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -191,6 +192,7 @@ static void make_notifiers(void)
 static void make_sockets(void)
 {
 	const struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = "socket" };
+	const struct packet_mreq all = { .mr_ifindex = 1, .mr_type = PACKET_MR_ALLMULTI };
 	const struct sockaddr_nl uevents = { .nl_family = AF_NETLINK, .nl_groups = 1 };
 	union {
 		char bytes[CMSG_SPACE(sizeof(int))];
@@ -224,6 +226,8 @@ static void make_sockets(void)
 	CHECK(setsockopt(pair[0], IPPROTO_IP, IP_MULTICAST_LOOP, &(int){ 0 }, sizeof(int)));
 	CHECK(pair[0] = socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT));
 	CHECK(bind(pair[0], (const struct sockaddr *)&uevents, sizeof(uevents)));
+	CHECK(pair[0] = socket(AF_PACKET, SOCK_RAW, 0));
+	CHECK(setsockopt(pair[0], SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)));
 }
 
 static void make_signals(void)
