@@ -11,8 +11,8 @@ char *filename;
 TEST_OPTION(filename, string, "a file to read and write", 1);
 
 #define N	 16
-#define BYTES	 65536UL
-#define N_BLOCKS 64
+#define BYTES	 (4UL << 20) /* so much that the dump finds some of them under way */
+#define N_BLOCKS 32
 
 /* Each block of the file begins and ends with the number that was last written there. */
 static uint64_t written[N_BLOCKS];
@@ -47,7 +47,7 @@ static int finish(aio_context_t ctx, int *ret_slot)
 	if (n != 1)
 		return fail("a request got lost: %ld", n);
 	*ret_slot = (int)event.data;
-	if (event.res != BYTES)
+	if (event.res != (int64_t)BYTES)
 		return fail("request of %lld bytes", (long long)event.res);
 	if (reads[*ret_slot] && (bufs[*ret_slot][0] != written[block_of[*ret_slot]] ||
 				 bufs[*ret_slot][BYTES / 8 - 1] != written[block_of[*ret_slot]]))
