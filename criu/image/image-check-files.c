@@ -111,6 +111,12 @@ static int check_file(const struct model *model, const struct image_objects *obj
 		return err ? err : check_marks(model, file->ffy);
 	case FD_TYPES__PIDFD:
 		return image_check_part(file, pidfd);
+	case FD_TYPES__MQUEUE:
+		err = image_check_part(file, mqueue);
+		if (!err && !model_mqueue(model, file->mqueue->queue_id))
+			err = fail(EINVAL, "files.img: queue file %u: queue %u is not in mqueue.img", file->id,
+				   file->mqueue->queue_id);
+		return err;
 	case FD_TYPES__EVENTPOLL:
 		err = image_check_part(file, epfd);
 		return err ? err : check_watched(model, file->epfd);
@@ -120,8 +126,6 @@ static int check_file(const struct model *model, const struct image_objects *obj
 		return image_check_part(file, nlsk);
 	case FD_TYPES__INETSK:
 		return image_check_inet(file);
-	case FD_TYPES__PACKETSK:
-		return image_check_part(file, psk);
 	case FD_TYPES__EXT:
 		return image_check_part(file, ext);
 	case FD_TYPES__MEMFD:

@@ -221,6 +221,7 @@ int image_check_model(const struct model *model)
 
 	err = err ?: image_check_files(model);
 	err = err ?: image_check_sysv(model);
+	err = err ?: image_check_mqueues(model);
 	err = err ?: check_tasks(model);
 	return err ?: image_check_locks(model);
 }

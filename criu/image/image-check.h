@@ -32,6 +32,9 @@ int must_check image_check_files(const struct model *model);
 /** image_check_sysv - System V segments, semaphore sets and message queues (image-check-sysv.c). */
 int must_check image_check_sysv(const struct model *model);
 
+/** image_check_mqueues - POSIX message queues and what waits in them (image-check-mqueue.c). */
+int must_check image_check_mqueues(const struct model *model);
+
 /** image_check_locks - file locks, once the rest is known to be good (image-check-locks.c). */
 int must_check image_check_locks(const struct model *model);
 

@@ -336,6 +336,8 @@ int image_read(struct image_dir *dir, struct model *ret)
 	err = err ?: read_vec(dir, IMAGE_SYSV_SHM, &sysv_shm_entry__descriptor, ret, &ret->sysv_shms);
 	err = err ?: read_vec(dir, IMAGE_SYSV_SEM, &sysv_sem_entry__descriptor, ret, &ret->sysv_sems);
 	err = err ?: read_vec(dir, IMAGE_SYSV_MSG, &sysv_msg_entry__descriptor, ret, &ret->sysv_msgs);
+	err = err ?: read_vec(dir, IMAGE_MQUEUE, &mqueue_entry__descriptor, ret, &ret->mqueues);
+	err = err ?: read_vec(dir, IMAGE_MQUEUE_DATA, &mqueue_data_entry__descriptor, ret, &ret->mqueue_data);
 	err = err ?: read_pipe_data(dir, ret, false);
 	err = err ?: read_pipe_data(dir, ret, true);
 	err = err ?: read_sk_packets(dir, ret);

@@ -166,6 +166,8 @@ int image_write(struct image_dir *dir, const struct model *model)
 	err = err ?: write_vec(dir, IMAGE_SYSV_SHM, &model->sysv_shms);
 	err = err ?: write_if_any(dir, IMAGE_SYSV_SEM, &model->sysv_sems);
 	err = err ?: write_if_any(dir, IMAGE_SYSV_MSG, &model->sysv_msgs);
+	err = err ?: write_if_any(dir, IMAGE_MQUEUE, &model->mqueues);
+	err = err ?: write_if_any(dir, IMAGE_MQUEUE_DATA, &model->mqueue_data);
 	for (size_t i = 0; i < model->shmem_files.n && !err; i++)
 		err = write_one(dir, IMAGE_SHMEM_FILE, model->shmem_files.data[i].id,
 				&model->shmem_files.data[i].entry->base);

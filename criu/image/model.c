@@ -22,6 +22,8 @@ void model_free(struct model *model)
 	VEC_FREE(&model->sysv_shms);
 	VEC_FREE(&model->sysv_sems);
 	VEC_FREE(&model->sysv_msgs);
+	VEC_FREE(&model->mqueues);
+	VEC_FREE(&model->mqueue_data);
 	VEC_FREE(&model->ghosts);
 	VEC_FREE(&model->pipe_data);
 	VEC_FREE(&model->sk_packets);
@@ -105,6 +107,14 @@ SysvShmEntry *model_sysv_shm(const struct model *model, uint64_t shmid)
 	for (size_t i = 0; i < model->sysv_shms.n; i++)
 		if (model->sysv_shms.data[i]->shmid == shmid)
 			return model->sysv_shms.data[i];
+	return NULL;
+}
+
+MqueueEntry *model_mqueue(const struct model *model, uint32_t id)
+{
+	for (size_t i = 0; i < model->mqueues.n; i++)
+		if (model->mqueues.data[i]->id == id)
+			return model->mqueues.data[i];
 	return NULL;
 }
 

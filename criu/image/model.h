@@ -113,6 +113,8 @@ struct model {
 	VEC(SysvShmEntry *) sysv_shms;
 	VEC(SysvSemEntry *) sysv_sems;
 	VEC(SysvMsgEntry *) sysv_msgs;
+	VEC(MqueueEntry *) mqueues;
+	VEC(MqueueDataEntry *) mqueue_data; /* read only: a dump takes it at its commit */
 	VEC(struct ghost_image) ghosts;
 	VEC(struct pipe_data_image) pipe_data;
 	VEC(struct sk_packet_image) sk_packets;
@@ -145,6 +147,7 @@ uint32_t fdtable_file(const struct fdtable_image *table, uint32_t fd);	/* its id
 bool fdtable_has_file(const struct fdtable_image *table, uint32_t id);
 struct fdtable_image *model_fdtable(const struct model *model, uint32_t files_id); /* or NULL */
 SysvShmEntry *model_sysv_shm(const struct model *model, uint64_t shmid);	   /* or NULL */
+MqueueEntry *model_mqueue(const struct model *model, uint32_t id);		   /* or NULL */
 
 /* Allocate a protobuf message in the model's arena and run its init function. */
 #define model_new(model, Type, init)                                                                                   \

@@ -20,6 +20,7 @@ static const char *const all_files[] = {
 	"ids-10.img",	 "ids-20.img",	     "mm-10.img",	 "fs-10.img",	   "fs-20.img",	    "fdinfo-10.img",
 	"files.img",	 "remap-fpath.img",  "memfd.img",	 "pipes-data.img", "fifo-data.img", "tty-info.img",
 	"seccomp.img",	 "shmem-file-6.img", "ghost-file-1.img", "sysv-shm.img",   "sysv-sem.img",  "sysv-msg.img",
+	"mqueue.img",	 "mqueue-data.img",
 };
 
 /* Read, written again, the same bytes. */

@@ -229,6 +229,32 @@ static inline SysvMsgEntry *add_queue(struct model *model)
 	return entry;
 }
 
+/* Unlinked, with a message. */
+static inline MqueueEntry *add_mqueue(struct model *model, uint32_t id)
+{
+	FileEntry *file = model_add_file(model, FD_TYPES__MQUEUE);
+	MqueueEntry *queue = model_new(model, MqueueEntry, mqueue_entry__init);
+	MqueueDataEntry *data = model_new(model, MqueueDataEntry, mqueue_data_entry__init);
+	MqueueMessageEntry *message = model_new(model, MqueueMessageEntry, mqueue_message_entry__init);
+
+	file->mqueue = model_new(model, MqueueFileEntry, mqueue_file_entry__init);
+	file->mqueue->id = file->id;
+	file->mqueue->queue_id = queue->id = data->queue_id = id;
+	file->mqueue->fown = fown_new(model);
+	queue->name = arena_strdup(model->arena, "queue");
+	queue->unlinked = true;
+	queue->maxmsg = queue->curmsgs = 1;
+	queue->msgsize = message->text.len = 5;
+	queue->mode = 0600;
+	message->priority = 32767;
+	message->text.data = (uint8_t *)arena_strdup(model->arena, "hello");
+	data->messages = arena_array(model->arena, MqueueMessageEntry *, 1);
+	data->messages[data->n_messages++] = message;
+	VEC_PUSH(&model->mqueues, queue);
+	VEC_PUSH(&model->mqueue_data, data);
+	return queue;
+}
+
 static inline void add_segment(struct model *model, uint64_t shmid)
 {
 	SysvShmEntry *entry = model_new(model, SysvShmEntry, sysv_shm_entry__init);
@@ -376,6 +402,7 @@ static inline void test_model_build(struct model *model)
 	add_segment(model, 7);
 	add_set(model, 4);
 	add_queue(model);
+	add_mqueue(model, 40);
 	add_pipe(model, false, 0);
 	add_pipe(model, true, ghost);
 	add_unix_pair(model);
