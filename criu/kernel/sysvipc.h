@@ -1,4 +1,4 @@
-/* What making a System V object again takes, whether segment, semaphore set or message queue. */
+/* What making an IPC object again takes, whether segment, semaphore set or message queue. */
 #ifndef CRIU_KERNEL_SYSVIPC_H
 #define CRIU_KERNEL_SYSVIPC_H
 

@@ -22,6 +22,7 @@ enum slot_state {
 	SLOT_SET,
 	SLOT_QUEUE,
 	SLOT_NFT_TABLE, /* its name stands in path */
+	SLOT_MQUEUE,	/* likewise, without the slash; ino 0: it was not told yet */
 };
 
 struct guard_slot {

@@ -12,6 +12,7 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "kernel/nft.h"
 #include "kernel/syscalls.h"
@@ -95,6 +96,16 @@ static void remove_queue(const struct guard_slot *slot)
 		msgctl(id, IPC_RMID, NULL);
 }
 
+static void remove_mqueue(const struct guard_slot *slot)
+{
+	auto_fd int fd = (int)syscall(SYS_mq_open, slot->path, O_RDONLY | O_CLOEXEC, 0, NULL);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) || (slot->ino ? st.st_ino != slot->ino : st.st_ctim.tv_sec < slot->since))
+		return;
+	syscall(SYS_mq_unlink, slot->path);
+}
+
 static void remove_table(const struct guard_slot *slot)
 {
 	int err = nft_unlock(slot->path);
@@ -127,6 +138,8 @@ static void remove_names(const struct watch *watch, bool only_tables)
 			remove_set(slot);
 		else if (state == SLOT_QUEUE)
 			remove_queue(slot);
+		else if (state == SLOT_MQUEUE)
+			remove_mqueue(slot);
 		else if (state == SLOT_NFT_TABLE)
 			remove_table(slot);
 		else

@@ -3,6 +3,7 @@
  * complete at any instruction we can be killed at: the slot's state is stored last.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -145,6 +146,32 @@ int guard_queue_add(struct guard *guard, int id)
 	return sysv_add(guard, SLOT_QUEUE, id);
 }
 
+int guard_mqueue_add(struct guard *guard, const char *name, int flags)
+{
+	struct guard_slot *slot;
+	int ret;
+
+	if (!guard)
+		return 0;
+	ret = guard_new_slot(guard, name, &slot);
+	if (ret < 0)
+		return ret;
+	snprintf(slot->path, sizeof(slot->path), "%s", name);
+	slot->flags = flags;
+	slot->since = time(NULL);
+	slot->ino = 0;
+	atomic_store(&slot->state, SLOT_MQUEUE);
+	return ret;
+}
+
+void guard_mqueue_made(struct guard *guard, int slot, const struct stat *inode)
+{
+	if (!guard)
+		return;
+	guard->area->slots[slot].ino = inode->st_ino;
+	atomic_store(&guard->area->slots[slot].state, SLOT_MQUEUE);
+}
+
 void guard_segment_made(struct guard *guard, int slot, int id)
 {
 	if (guard)
@@ -213,7 +240,7 @@ int guard_commit_begin(struct guard *guard, int dir_fd, const int *pidfds, size_
 	if (n > GUARD_PIDFDS)
 		return fail(E2BIG, "guard: %zu processes, at most %d can be committed at once", n, GUARD_PIDFDS);
 	if (takings && takings->n > GUARD_TAKINGS)
-		return fail(E2BIG, "guard: %zu terminals, at most %d can be committed at once", takings->n,
+		return fail(E2BIG, "guard: %zu terminals and queues, at most %d can be committed at once", takings->n,
 			    GUARD_TAKINGS);
 	guard->area->commit = commit;
 	if (takings)

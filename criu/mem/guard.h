@@ -60,6 +60,14 @@ void guard_segment_made(struct guard *guard, int slot, int id);
 int must_check guard_set_add(struct guard *guard, int id);
 int must_check guard_queue_add(struct guard *guard, int id);
 
+/**
+ * guard_mqueue_add - the same for a POSIX message queue, whose @name (without the slash) is free now
+ * @flags: GUARD_UNTIL_CANCEL, if it is to keep its name
+ * guard_mqueue_made - its inode; from now on only that one is removed
+ */
+int must_check guard_mqueue_add(struct guard *guard, const char *name, int flags);
+void guard_mqueue_made(struct guard *guard, int slot, const struct stat *inode);
+
 /** guard_table_add - the nf_tables table @name is deleted if we die; slot for guard_name_drop(), or logged -errno. */
 int must_check guard_table_add(struct guard *guard, const char *name, int flags);
 

@@ -4,7 +4,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "kernel/syscalls.h"
@@ -329,6 +332,145 @@ static void test_segments(void)
 	munmap(segments, PAGE_BYTES);
 }
 
+/* --- semaphore sets and message queues ------------------------------------------------------- */
+
+enum {
+	IPC_TOLD, /* the guard's */
+	IPC_DROPPED,
+	IPC_FOREIGN, /* older than the guard's word on its id */
+	N_IPC,
+};
+
+/* Shared with the children that make them. */
+static struct ipc_ids {
+	int sets[N_IPC], queues[N_IPC];
+	struct stat mqueues[N_IPC];
+} * ipc;
+
+static const char *const mqueue_names[] = { "criu-guard-test-told", "criu-guard-test-dropped",
+					    "criu-guard-test-foreign" };
+
+static void make_mqueue(int which)
+{
+	auto_fd int fd = (int)syscall(SYS_mq_open, mqueue_names[which], O_RDWR | O_CREAT | O_EXCL, 0600, NULL);
+
+	CHECK(fd >= 0 && !fstat(fd, &ipc->mqueues[which]));
+}
+
+static void make_ipc(int which)
+{
+	ipc->sets[which] = semget(IPC_PRIVATE, 1, IPC_CREAT | 0600);
+	ipc->queues[which] = msgget(IPC_PRIVATE, IPC_CREAT | 0600);
+	CHECK(ipc->sets[which] >= 0 && ipc->queues[which] >= 0);
+	make_mqueue(which);
+}
+
+static bool mqueue_exists(int which)
+{
+	auto_fd int fd = (int)syscall(SYS_mq_open, mqueue_names[which], O_RDONLY, 0, NULL);
+
+	return fd >= 0;
+}
+
+/* How many of the three. */
+static int count_ipc(int which)
+{
+	struct semid_ds sem;
+	struct msqid_ds msg;
+
+	return !semctl(ipc->sets[which], 0, IPC_STAT, &sem) + !msgctl(ipc->queues[which], IPC_STAT, &msg) +
+	       mqueue_exists(which);
+}
+
+static void remove_ipc(int which)
+{
+	semctl(ipc->sets[which], 0, IPC_RMID);
+	msgctl(ipc->queues[which], IPC_RMID, NULL);
+	syscall(SYS_mq_unlink, mqueue_names[which]);
+}
+
+/* The ids are known before the objects are made, the inode of a queue after it. */
+static void add_ipc(struct guard *guard)
+{
+	int slots[N_IPC];
+
+	for (int which = IPC_TOLD; which <= IPC_DROPPED; which++)
+		make_ipc(which);
+	for (int which = IPC_TOLD; which < N_IPC; which++) {
+		int slot = guard_mqueue_add(guard, mqueue_names[which], GUARD_UNTIL_CANCEL);
+
+		CHECK(slot >= 0);
+		guard_mqueue_made(guard, slot, which == IPC_FOREIGN ? &ipc->mqueues[IPC_TOLD] : &ipc->mqueues[which]);
+		slots[which] = slot;
+	}
+	guard_name_drop(guard, slots[IPC_DROPPED]);
+	CHECK(guard_set_add(guard, ipc->sets[IPC_TOLD]) >= 0 && guard_queue_add(guard, ipc->queues[IPC_TOLD]) >= 0);
+	CHECK(guard_set_add(guard, ipc->sets[IPC_FOREIGN]) >= 0);
+	CHECK(guard_queue_add(guard, ipc->queues[IPC_FOREIGN]) >= 0);
+	slots[0] = guard_set_add(guard, ipc->sets[IPC_DROPPED]);
+	guard_name_drop(guard, slots[0]);
+	slots[0] = guard_queue_add(guard, ipc->queues[IPC_DROPPED]);
+	guard_name_drop(guard, slots[0]);
+}
+
+static void die_with_ipc(void)
+{
+	struct guard *guard;
+
+	if (guard_start(&guard))
+		_exit(1);
+	add_ipc(guard);
+}
+
+static void die_with_ipc_released(void)
+{
+	struct guard *guard;
+
+	if (guard_start(&guard))
+		_exit(1);
+	add_ipc(guard);
+	CHECK_EQ(guard_commit_cancel(guard), 0);
+}
+
+static bool ipc_vanishes(int which)
+{
+	for (int i = 0; i < 500 && count_ipc(which); i++)
+		usleep(10000);
+	return !count_ipc(which);
+}
+
+static void test_ipc(void)
+{
+	struct guard *guard;
+
+	ipc = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	make_ipc(IPC_FOREIGN);
+	/* Times of System V objects are whole seconds. */
+	usleep(1100000);
+
+	in_killed_child(die_with_ipc);
+	CHECK(ipc_vanishes(IPC_TOLD));
+	CHECK_EQ(count_ipc(IPC_DROPPED), 3);
+	CHECK_EQ(count_ipc(IPC_FOREIGN), 3);
+	remove_ipc(IPC_DROPPED);
+
+	in_killed_child(die_with_ipc_released);
+	usleep(100000);
+	CHECK_EQ(count_ipc(IPC_TOLD), 3);
+	remove_ipc(IPC_TOLD);
+	remove_ipc(IPC_DROPPED);
+
+	CHECK_EQ(guard_start(&guard), 0);
+	add_ipc(guard);
+	guard_stop(guard);
+	CHECK_EQ(count_ipc(IPC_TOLD), 0);
+	CHECK_EQ(count_ipc(IPC_DROPPED), 3);
+	CHECK_EQ(count_ipc(IPC_FOREIGN), 3);
+	remove_ipc(IPC_DROPPED);
+	remove_ipc(IPC_FOREIGN);
+	munmap(ipc, PAGE_BYTES);
+}
+
 int main(void)
 {
 	if (!mkdtemp(dir)) {
@@ -341,6 +483,7 @@ int main(void)
 	test_commit_orderly();
 	test_slots();
 	test_segments();
+	test_ipc();
 	CHECK_EQ(rmdir(dir), 0);
 	return test_end();
 }

@@ -18,7 +18,6 @@
 #include "mem/aio.h"
 #include "mem/mm-lock.h"
 #include "mem/mm-restore.h"
-#include "mem/mm-seal.h"
 #include "mem/numa.h"
 #include "mem/sysvshm-attach.h"
 #include "task/mempolicy.h"
@@ -491,6 +490,6 @@ int mm_settle(struct remote_process *process, const MmEntry *mm)
 		}
 	}
 	if (!err)
-		err = mm_lock_settle(mm, batch) ?: mm_seal_settle(mm, batch);
+		err = mm_lock_settle(mm, batch);
 	return err ? err : batch_run(batch);
 }
