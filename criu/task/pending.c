@@ -181,6 +181,23 @@ uint64_t task_pending_signals(const struct task_image *image)
 	return signals;
 }
 
+void task_add_pending(const struct model *model, const struct task_image *image, const siginfo_t *info)
+{
+	TaskCoreEntry *tc = image->core[0]->tc;
+	SignalQueueEntry *queue = model_new(model, SignalQueueEntry, signal_queue_entry__init);
+	SiginfoEntry *entry = model_new(model, SiginfoEntry, siginfo_entry__init);
+	size_t n = tc->signals_s ? tc->signals_s->n_signals : 0;
+
+	queue->signals = arena_array(model->arena, SiginfoEntry *, n + 1);
+	if (n)
+		memcpy(queue->signals, tc->signals_s->signals, n * sizeof(*queue->signals));
+	entry->siginfo.len = SIGINFO_BYTES;
+	entry->siginfo.data = arena_memdup(model->arena, info, SIGINFO_BYTES);
+	queue->signals[n] = entry;
+	queue->n_signals = n + 1;
+	tc->signals_s = queue;
+}
+
 /*
  * The making of the job has left some: SIGCHLD of children that are zombies in
  * the image, for one. All are taken before the image's are queued.

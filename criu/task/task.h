@@ -6,6 +6,8 @@
 #ifndef CRIU_TASK_TASK_H
 #define CRIU_TASK_TASK_H
 
+#include <signal.h>
+
 #include "image/model.h"
 #include "kernel/features.h"
 #include "options.h"
@@ -71,6 +73,9 @@ int must_check task_dump(struct task_ctx *ctxs, size_t n);
  * @stays: is the futex at this address one that it is not going to hold again?
  */
 void task_disarm(const struct remote_thread *thread, bool (*stays)(void *arg, uint64_t addr), void *arg);
+
+/** task_add_pending - one more signal for the whole process, before task_settle(): it came while the process was away. */
+void task_add_pending(const struct model *model, const struct task_image *image, const siginfo_t *info);
 
 /** task_dump_zombie - core of a process that has exited: state, exit code, comm, credentials. */
 int must_check task_dump_zombie(struct remote_process *process, struct model *model, struct task_image *image);
