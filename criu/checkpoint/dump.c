@@ -6,7 +6,6 @@
 #include "checkpoint/dump.h"
 #include "checkpoint/semadj.h"
 #include "image/stats.h"
-#include "files/tty.h"
 #include "mem/external.h"
 #include "remote/seize.h"
 #include "task/task.h"
@@ -84,7 +83,7 @@ static int take_back(struct dump *dump, int err)
 }
 
 /*
- * The decision is made by guard_commit_begin(), which takes what waits in terminals: from then on, should we be
+ * The decision is made by guard_commit_begin(), which takes what waits in terminals and queues: from then on, should we be
  * killed, the guard kills the tasks that are to die and renames the inventory.
  * Tied to us they die at once, before they could run on.
  */
@@ -99,7 +98,7 @@ static int commit(struct dump *dump)
 	for (size_t i = 0; kill && i < dump->tree.n; i++)
 		if (dump->processes[i]->state != REMOTE_ZOMBIE)
 			pidfds[n++] = dump->processes[i]->pidfd;
-	ttys_takings(&dump->files, guard_notes(dump->guard), &takings);
+	files_takings(&dump->files, guard_notes(dump->guard), &takings);
 	err = guard_commit_begin(dump->guard, dump->dir->fd, pidfds, n, image_commit, &takings);
 	if (err)
 		return err;
@@ -109,7 +108,7 @@ static int commit(struct dump *dump)
 	if (err)
 		return take_back(dump, err);
 	if (!kill && guard_give_back(dump->guard))
-		pr_warn("what waited in terminals could not be put back");
+		pr_warn("what waited in terminals and queues could not be put back");
 	if (kill)
 		files_silence(&dump->files);
 	return 0;

@@ -10,6 +10,7 @@
 #include "files/files-reg.h"
 #include "files/inherit.h"
 #include "files/locks.h"
+#include "files/mqueue.h"
 #include "files/tcp.h"
 #include "files/tty-internal.h"
 
@@ -311,19 +312,21 @@ int files_dump(struct files_dump *ctx)
 {
 	struct files_dump_state *state = files_dump_state(ctx);
 
-	for (size_t i = 0; i < state->pending.n; i++) {
+	int ret = mqueues_check_told(ctx);
+
+	for (size_t i = 0; !ret && i < state->pending.n; i++) {
 		struct file_desc *desc = state->pending.data[i];
-		int ret;
 
 		if (desc->fd < 0)
 			continue;
 		LOG_SCOPE("task", desc->pid);
 		LOG_SCOPE("fd", desc->target_fd);
 		ret = file_kind_of(desc->entry->type)->dump(ctx, desc);
-		if (ret)
-			return ret;
-		file_desc_free(desc);
+		if (!ret)
+			file_desc_free(desc);
 	}
+	if (ret)
+		return ret;
 	/* Last: from then on no packet of theirs gets through. */
 	return state->inets ? tcp_dump_all(ctx) : 0;
 }
@@ -349,7 +352,7 @@ void files_dump_free(struct files_dump *ctx)
 	unix_dump_free(state);
 	inet_dump_free(state);
 	tty_dump_free(state);
-	packet_dump_free(state);
+	mqueue_dump_free(state);
 	file_desc_groups_free(state);
 	inherited_free(state);
 	for (size_t i = 0; i < state->node_fds.n; i++)

@@ -35,7 +35,7 @@ extern const struct file_kind pidfd_kind;
 extern const struct file_kind unix_kind;
 extern const struct file_kind netlink_kind;
 extern const struct file_kind inet_kind;
-extern const struct file_kind packet_kind;
+extern const struct file_kind mqueue_kind;
 
 /** file_kind_of - the kind of an entry, or NULL when this version has none for it. */
 const struct file_kind *file_kind_of(FdTypes type);
@@ -71,16 +71,13 @@ struct files_dump_state {
 	struct unix_dump *unixes;	 /* in the arena; NULL before the first one */
 	struct inet_dump *inets;	 /* likewise */
 	struct tty_dump *ttys;		 /* likewise */
-	struct packet_dump *packets;	 /* the same of packet sockets */
+	struct mqueue_dump *mqueues;	 /* likewise */
 	VEC(struct file_desc *) pending; /* descriptions with references to resolve or content to write; owned */
 };
 
 /** unix_dump_free, inet_dump_free - what is known of sockets. */
 void unix_dump_free(struct files_dump_state *state);
 void inet_dump_free(struct files_dump_state *state);
-
-/** packet_dump_free - what is known of packet sockets. */
-void packet_dump_free(struct files_dump_state *state);
 
 /** files_dump_state - created on first use. */
 struct files_dump_state *files_dump_state(struct files_dump *ctx);
@@ -210,6 +207,7 @@ struct files_restore_state {
 	struct unix_restore *unixes;	   /* in the arena; NULL before the first one */
 	struct inet_restore *inets;	   /* likewise */
 	struct tty_restore *ttys;	   /* likewise */
+	struct hash mqueues;		   /* (queue id, file id) -> descriptor + 1, of all_opened */
 	struct looked_up looked_up;	   /* the last one */
 	struct hash slots;		   /* (table, number) -> FdinfoEntry * */
 	VEC(struct made_file *) in_flight; /* those of all_made that no table names */

@@ -63,7 +63,7 @@ static const struct {
 	uint64_t magic;
 	const char *what;
 } pathless_fs[] = {
-	{ 0x6e736673, "namespace file" }, { 0x19800202, "POSIX message queue" },
+	{ 0x6e736673, "namespace file" }, { FS_MAGIC_MQUEUE, "POSIX message queue (O_PATH)" },
 	{ 0x5345434d, "secret memory" },  { 0x444d4142, "dma-buf" },
 	{ 0x50494446, "pidfd" },	  { 0x09041934, "anonymous inode" },
 	{ 0xcafe4a11, "bpf object" },

@@ -21,11 +21,11 @@
 /* Where our copies live: above the numbers users give to --inherit-fd. */
 #define MADE_FD_BASE 1024
 
-/* Dump asks them in this order: a memfd is a regular file too, but not one with a path. */
+/* Dump asks them in this order: memfds and queues are regular files too, but not ones with a path. */
 const struct file_kind *const file_kinds[] = {
-	&memfd_kind, &reg_kind,	     &pipe_kind,    &fifo_kind,	   &eventfd_kind,  &eventpoll_kind,
-	&tty_kind,   &signalfd_kind, &timerfd_kind, &inotify_kind, &fanotify_kind, &pidfd_kind,
-	&unix_kind,  &netlink_kind,  &inet_kind,    &packet_kind,
+	&memfd_kind,	 &mqueue_kind, &reg_kind,      &pipe_kind,    &fifo_kind,    &eventfd_kind,
+	&eventpoll_kind, &tty_kind,    &signalfd_kind, &timerfd_kind, &inotify_kind, &fanotify_kind,
+	&pidfd_kind,	 &unix_kind,   &netlink_kind,  &inet_kind,
 };
 const size_t file_kinds_len = ARRAY_SIZE(file_kinds);
 
@@ -63,6 +63,8 @@ const struct file_kind *file_kind_of(FdTypes type)
 
 const char *file_type_name(FdTypes type)
 {
+	if (type == FD_TYPES__MQUEUE)
+		return "POSIX message queue";
 	if ((size_t)type < ARRAY_SIZE(type_names) && type_names[type])
 		return type_names[type];
 	return "file of an unknown type";
@@ -461,6 +463,7 @@ void files_restore_free(struct files_restore *ctx)
 	hash_free(&state->packet_pipes);
 	hash_free(&state->gone_pidfds);
 	hash_free(&state->ttys_settled);
+	hash_free(&state->mqueues);
 	hash_free(&state->slots);
 	VEC_FREE(&state->in_flight);
 	hash_free(&state->named);

@@ -107,8 +107,6 @@ static struct common common_of(const struct model *model, const FileEntry *entry
 		return (struct common){ entry->nlsk->fown, entry->nlsk->flags };
 	case FD_TYPES__INETSK:
 		return (struct common){ entry->isk->fown, entry->isk->flags };
-	case FD_TYPES__PACKETSK:
-		return (struct common){ entry->psk->fown, entry->psk->flags };
 	case FD_TYPES__TTY:
 		return (struct common){ entry->tty->fown, entry->tty->flags };
 	case FD_TYPES__SIGNALFD:
@@ -121,6 +119,8 @@ static struct common common_of(const struct model *model, const FileEntry *entry
 		return (struct common){ entry->ffy->fown, entry->ffy->flags };
 	case FD_TYPES__PIDFD:
 		return (struct common){ entry->pidfd->fown, entry->pidfd->flags };
+	case FD_TYPES__MQUEUE:
+		return (struct common){ entry->mqueue->fown, entry->mqueue->flags };
 	case FD_TYPES__FIFO:
 		reg = model_file(model, entry->fifo->regf_id);
 		return reg && reg->reg ? (struct common){ reg->reg->fown, reg->reg->flags } : (struct common){ 0 };

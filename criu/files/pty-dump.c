@@ -374,11 +374,11 @@ int pty_dump(struct files_dump *ctx, const struct file_desc *desc)
 	return 0;
 }
 
-void ttys_takings(struct files_dump *ctx, void *notes, struct guard_takings *ret)
+void ttys_takings(struct files_dump *ctx, void *notes, size_t bytes, struct guard_takings *ret)
 {
 	const struct tty_dump *ttys = dump_state(ctx);
 	struct pty_notes *shared = notes;
-	size_t room = (GUARD_NOTES_BYTES - sizeof(*shared)) / sizeof(shared->of[0]);
+	size_t room = (bytes - sizeof(*shared)) / sizeof(shared->of[0]);
 
 	*ret = (struct guard_takings){
 		.fds = ttys->masters.data,

@@ -13,8 +13,8 @@ dev_t tty_nr_decode(int tty_nr);
 /** tty_type_of - how images call a terminal with this device number; UNKNOWN for what is none. */
 TtyType tty_type_of(dev_t rdev);
 
-/** ttys_takings - what has to be taken at the commit; @notes: of the guard; @ret: valid until files_dump_free() */
-void ttys_takings(struct files_dump *ctx, void *notes, struct guard_takings *ret);
+/** ttys_takings - what has to be taken at the commit; @notes: @bytes of the guard's; @ret: valid until files_dump_free() */
+void ttys_takings(struct files_dump *ctx, void *notes, size_t bytes, struct guard_takings *ret);
 
 /** tty_of_session - the controlling terminal that session @sid, whose leader is in the images, is given; or NULL */
 const TtyInfoEntry *tty_of_session(const struct model *model, pid_t sid);

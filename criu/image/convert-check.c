@@ -37,6 +37,12 @@ static void refuse_segments(const struct model *model, struct refusals *refusals
 		       model->sysv_shms.data[i]->shm->desc->id);
 }
 
+static void refuse_mqueues(const struct model *model, struct refusals *refusals)
+{
+	for (size_t i = 0; i < model->mqueues.n; i++)
+		refuse(refusals, "POSIX message queue /%s: mainline has no image for it", model->mqueues.data[i]->name);
+}
+
 /* They can't be written, which is how mainline makes ghost files. */
 static void refuse_huge(const struct model *model, struct refusals *refusals)
 {
@@ -229,6 +235,7 @@ void convert_check(const struct model *model, struct refusals *refusals)
 	refuse_unsaved(model, refusals);
 	refuse_xattrs(model, refusals);
 	refuse_packets(model, refusals);
+	refuse_mqueues(model, refusals);
 	refuse_segments(model, refusals);
 	refuse_huge(model, refusals);
 	refuse_adjustments(model, refusals);

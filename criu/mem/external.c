@@ -82,6 +82,14 @@ static void judge_outsiders(struct inode *inode, const struct options *options, 
 	long long size = inode->st.st_size;
 	bool mapped, shared = is_shared_with_outsiders(inode, &mapped);
 
+	if (inode->fs_magic == FS_MAGIC_MQUEUE) {
+		refuse_object(refusals, inode->id,
+			      "POSIX message queue %s, %s, has no name any more and is held outside the tree as well: "
+			      "%s. "
+			      "Dump them as well (a common ancestor as --tree), or close it before the dump",
+			      inode->name, inside, list);
+		return;
+	}
 	/* A copy has another id, even if nobody can write. */
 	shared |= inode->kind == INODE_SYSV;
 	if (shared && options->external_holders == EXTERNAL_ATTACH && S_ISREG(inode->st.st_mode)) {

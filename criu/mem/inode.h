@@ -84,6 +84,7 @@ struct inodes {
 #define FS_MAGIC_HUGETLBFS 0x958458f6
 #define FS_MAGIC_OVERLAY   0x794c7630
 #define FS_MAGIC_SECRETMEM 0x5345434d
+#define FS_MAGIC_MQUEUE	   0x19800202
 
 /** inode_is_anon_huge - is @fd what the kernel makes for MAP_ANONYMOUS|MAP_HUGETLB? @name: as /proc shows it. */
 bool inode_is_anon_huge(int fd, const struct stat *st, const char *name);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "files/locks.h"
+#include "files/mqueue.h"
 #include "image/stats.h"
 #include "mem/huge.h"
 #include "mem/numa.h"
@@ -151,7 +152,7 @@ static int make_objects(struct restore *restore)
 
 	/* What is in the way is found before anything is made. */
 	if (!err)
-		err = semsets_check(&restore->model) ?: msgqueues_check(&restore->model);
+		err = semsets_check(&restore->model) ?: msgqueues_check(&restore->model) ?: mqueues_check(&restore->model);
 	if (!err)
 		err = read_pagemaps(restore);
 	if (!err)

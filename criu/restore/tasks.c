@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "files/locks.h"
+#include "files/mqueue.h"
 #include "image/stats.h"
 #include "kernel/syscalls.h"
 #include "remote/call.h"
@@ -257,7 +258,7 @@ int tasks_restore(struct restore *restore)
 
 static int take_locks(struct restore *restore, struct tree_node *node)
 {
-	return locks_take(&restore->files, node->process);
+	return locks_take(&restore->files, node->process) ?: mqueues_notify(&restore->files, node->process);
 }
 
 int tasks_lock(struct restore *restore)

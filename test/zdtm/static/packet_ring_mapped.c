@@ -1,2 +1,0 @@
-#define PACKET_RING_MAPPED
-#include "packet_ring.c"
