@@ -164,24 +164,6 @@ class Campaign:
         self.count("not restored")
         self.restore(images)
 
-    def undone(self, tally):
-        """A dump that fails at its end, and one that leaves the job running: nothing stays locked, everything goes on."""
-        script = f"{self.job.dir}/post-dump-fails"
-        with open(script, "w") as f:
-            f.write('#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-dump ]\n')
-        os.chmod(script, 0o755)
-        try:
-            images = self.images()
-            argv = box.criu_args("dump", images, "--tcp-established", "-t", str(self.job.pid), "--action-script", script)
-            if subprocess.run(argv, capture_output=True, timeout=100 * box.PATIENCE).returncode == 0:
-                raise Failure("the dump succeeded")
-            self.job.check()
-            box.dump(self.job.pid, self.images(), "--tcp-established", "--leave-running")
-            self.job.check()
-            tally.ok("network undone")
-        except Failure as e:
-            tally.fail("network undone", e)
-
     def run(self, tally, name, one):
         casualties, self.counts, self.typical = 0, {}, 0.1
         self.job = self.job or Job()
@@ -213,8 +195,6 @@ def main():
         return tally.end()
     print(f"seed {options.seed}", flush=True)
     campaign = Campaign(options.n, options.seed)
-    campaign.job = Job()
-    campaign.undone(tally)
     if "dump" in options.what:
         campaign.run(tally, "dump", campaign.dump)
     if "restore" in options.what:

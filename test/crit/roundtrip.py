@@ -8,6 +8,7 @@ by the small parser here instead:
 
   - remap-fpath.img: entries of type SHMEM (3); crit's enumeration ends at 2
   - shmem-file-*.img: a kind of its own
+  - mqueue.img, mqueue-data.img: POSIX message queues
   - sysv-shm.img, sysv-sem.img, sysv-msg.img: others, with mainline's ipc_shm_entry, ipc_sem_entry, ipc_msg_entry inside
 
 Debian's crit is older than the format we write.  It silently drops fields that came
@@ -45,11 +46,12 @@ NEWER = {
 }
 SYSV = "sysv-shm.img"
 SYSV_OTHERS = ("sysv-sem.img", "sysv-msg.img")
+MQUEUES = {"mqueue.img": {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, "mqueue-data.img": {1, 2}}   # and their fields
 RAW_LENGTH = {"SK_QUEUES": 2}    # field with the number of raw bytes behind an entry
 REMAP_TYPE = 3  # field of remap_file_path_entry
 
-# Types of files that crit 3.17 does not know, so that it can't encode their entries
-NEWER_TYPES = {20: "pidfd"}
+# Types of files that crit 3.17 does not know, the last one ours, so that it can't encode their entries
+NEWER_TYPES = {20: "pidfd", 1000: "mqueue"}
 TYPE_FIELD = {"files": 1, "fdinfo": 3}  # where the images of files have the type
 
 
@@ -300,7 +302,27 @@ def check_sysv_others(images, tally, label):
             tally.fail(f"{label}/{name}", f"{type(e).__name__}: {e}")
 
 
+def check_mqueues(images, tally, label):
+    for name, wanted in MQUEUES.items():
+        if not os.path.exists(f"{images}/{name}"):
+            continue
+        try:
+            data = read_bytes(f"{images}/{name}")
+            if struct.unpack_from("<I", data)[0] != COMMON_MAGIC:
+                raise Failure("wrong magic")
+            for message in entries(data):
+                if message != b"".join(encode_field(*field) for field in fields(message)):
+                    raise Failure("not in the shortest form")
+                found = {number: value for number, _, value in fields(message)}
+                if set(found) != wanted:
+                    raise Failure(f"fields {sorted(found)}")
+                tally.ok(f"{label}/{name}", f"queue {found[1]}")
+        except (Failure, struct.error, KeyError) as e:
+            tally.fail(f"{label}/{name}", f"{type(e).__name__}: {e}")
+
+
 def check_own_formats(images, tally, label):
+    check_mqueues(images, tally, label)
     check_segments(images, tally, label)
     check_sysv_others(images, tally, label)
     named = shmem_remaps(images)
@@ -321,7 +343,7 @@ def check_own_formats(images, tally, label):
 # --- directories ---------------------------------------------------------------------------
 
 def is_image(name):
-    if name.startswith(("pages-", "shmem-file-")) or name == SYSV or name in SYSV_OTHERS:
+    if name.startswith(("pages-", "shmem-file-")) or name == SYSV or name in SYSV_OTHERS or name in MQUEUES:
         return False
     return name.endswith(".img") or name in ("stats-dump", "stats-restore")
 

@@ -6,9 +6,9 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/filter.h>
-#include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
+#include <mqueue.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,7 +19,9 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
+#include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
@@ -192,7 +194,6 @@ static void make_notifiers(void)
 static void make_sockets(void)
 {
 	const struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = "socket" };
-	const struct packet_mreq all = { .mr_ifindex = 1, .mr_type = PACKET_MR_ALLMULTI };
 	const struct sockaddr_nl uevents = { .nl_family = AF_NETLINK, .nl_groups = 1 };
 	union {
 		char bytes[CMSG_SPACE(sizeof(int))];
@@ -226,8 +227,30 @@ static void make_sockets(void)
 	CHECK(setsockopt(pair[0], IPPROTO_IP, IP_MULTICAST_LOOP, &(int){ 0 }, sizeof(int)));
 	CHECK(pair[0] = socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT));
 	CHECK(bind(pair[0], (const struct sockaddr *)&uevents, sizeof(uevents)));
-	CHECK(pair[0] = socket(AF_PACKET, SOCK_RAW, 0));
-	CHECK(setsockopt(pair[0], SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)));
+}
+
+/* The zoo is in an IPC namespace of its own, which takes away what it leaves. */
+static void make_ipc(void)
+{
+	struct mq_attr attr = { .mq_maxmsg = 4, .mq_msgsize = 100 };
+	struct sembuf take = { .sem_num = 1, .sem_op = -1, .sem_flg = SEM_UNDO };
+	struct {
+		long type;
+		char text[8];
+	} message = { 3, "waiting" };
+	int id;
+
+	CHECK(id = semget(IPC_PRIVATE, 2, IPC_CREAT | 0600));
+	CHECK(semctl(id, 1, SETVAL, 3));
+	CHECK(semop(id, &take, 1));
+	CHECK(id = msgget(IPC_PRIVATE, IPC_CREAT | 0600));
+	CHECK(msgsnd(id, &message, sizeof(message.text), 0));
+
+	CHECK(mq_open("/zoo-named", O_RDWR | O_CREAT | O_EXCL, 0600, &attr));
+	CHECK(id = mq_open("/zoo-unlinked", O_RDWR | O_CREAT | O_EXCL, 0600, &attr));
+	CHECK(mq_send(id, "urgent", 6, 7));
+	CHECK(mq_send(id, "later", 5, 1));
+	CHECK(mq_unlink("/zoo-unlinked"));
 }
 
 static void make_signals(void)
@@ -297,6 +320,7 @@ int main(int argc, char **argv)
 	make_sockets();
 	make_children();
 	make_notifiers();
+	make_ipc();
 	make_signals();
 	if (pthread_create(&thread, NULL, thread_main, NULL))
 		return 2;

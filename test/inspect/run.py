@@ -41,7 +41,7 @@ AGREE = """static/delshm_family static/delshm_outsider static/delshm_links stati
     static/ghost_limit static/ghost_limit_raised static/link10 static/link_remap_refused static/shm_anon_family
     static/shm_anon_outsider static/traced static/vfork00 static/zombie_leader static/fanotify00
     static/fanotify_pending
-    static/unsupported_mqueue static/sem_undo static/msg_live
+    static/unsupported_mqueue static/mqueue_unlinked static/mqueue_outsider static/sem_undo static/msg_live
     static/unix_outside_refused static/unix_rights_ghost static/unix_rights_shared
     static/sock_udp static/sock_tcp_listen static/sock_tcp_waiting static/sock_tcp_refused static/sock_tcp_pair
     static/sysvshm_family static/sysvshm_outsider static/unsupported_thread_fs static/file_locks_refused
