@@ -1,4 +1,5 @@
 """A process that stays and a tree that is dumped, with one shared object (share.c)."""
+import contextlib
 import os
 import subprocess
 
@@ -63,6 +64,16 @@ class Pair:
         addresses = box.mappings(self.outsider, r"^\S+ ...s ")[0][0].split()[0]
         low, high = (int(x, 16) for x in addresses.split("-"))
         return f"/proc/{self.outsider}/map_files/{low:x}-{high:x}"
+
+    @contextlib.contextmanager
+    def hidden(self):
+        """/proc does not show the outsider, as if it were in another pid namespace."""
+        empty = box.fresh_dir("external", "empty")
+        subprocess.run(["mount", "--bind", empty, f"/proc/{self.outsider}"], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", f"/proc/{self.outsider}"], check=True)
 
     def end(self):
         box.kill_all([p for p in [*self.pids, self.outsider] if box.alive(p)])

@@ -170,6 +170,26 @@ def case_unseen(pair):
     box.restore(images)
 
 
+def case_hidden(pair):
+    """Only the kernel's count of attachments tells that somebody else has the segment: it can be kept, not copied."""
+    objects = [pair.inodes(p) for p in pair.pids]
+    with pair.hidden():
+        for more in ((), ("--external-holders", "copy")):
+            images = fresh_images(pair)
+            text = refused("dump", images, pair.root, images, *more)
+            if "is attached 3 times, but by the tree only 2 times" not in text:
+                raise Failure(f"{more}: the refusal does not name the attachments: {text}")
+        images = fresh_images(pair)
+        dump_gone(pair, images, "--external-holders", "attach")
+        if "stays with those who have attached it and whom /proc does not show" not in box.read(f"{images}/dump.log"):
+            raise Failure("the log does not say who keeps the segment")
+        box.restore(images)
+    if [pair.inodes(p) for p in pair.pids] != objects:
+        raise Failure("another segment than before")
+    pair.tree_counts()
+    pair.outsider_lives()
+
+
 CASES = {name[5:]: function for name, function in globals().items() if name.startswith("case_")}
 KINDS = [("shm", "map"), ("shm", "fd"), ("disk", "map"), ("disk", "fd"), ("memfd", "map"), ("memfd", "fd"), ("anon", "map"), ("sysv", "map"), ("sysvkey", "map"),
          ("hugefile", "map"), ("hugefile", "fd"), ("hugememfd", "map"), ("hugememfd", "fd"), ("hugeanon", "map"),
@@ -206,7 +226,7 @@ def main():
     for kind, way in KINDS:
         for case in CASES:
             text = f"{kind} {way} {case}"
-            if (way == "flight") != (case == "unseen"):
+            if (way == "flight") != (case == "unseen") or (case == "hidden" and kind != "sysv"):
                 continue
             # Such a segment outlives everybody.
             if case in (("gone", "both") if kind == "sysvkey" else ("kept", "other")):
