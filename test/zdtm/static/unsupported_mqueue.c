@@ -1,4 +1,6 @@
+#include <dirent.h>
 #include <signal.h>
+#include <stdlib.h>
 
 #include "lock.h"
 #include "mqprop.h"
@@ -12,6 +14,21 @@ static futex_t told;
 static void tell(union sigval value)
 {
 	futex_set_and_wake(&told, (uint32_t)value.sival_int);
+}
+
+/* The C library's thread is under way for a while. */
+static int wait_for_thread(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	pid_t tid = 0;
+
+	while (dir && (entry = readdir(dir)))
+		if (atoi(entry->d_name) != getpid() && entry->d_name[0] != '.')
+			tid = atoi(entry->d_name);
+	if (dir)
+		closedir(dir);
+	return tid ? task_wait_state(tid, 'S') : -1;
 }
 
 int main(int argc, char **argv)
@@ -30,7 +47,7 @@ int main(int argc, char **argv)
 		skip("no POSIX message queue: %m");
 		return skipped_test();
 	}
-	if (mq_notify(queue, &event))
+	if (mq_notify(queue, &event) || wait_for_thread())
 		return pr_perror("mq_notify");
 
 	test_daemon();
