@@ -404,7 +404,7 @@ static void test_validate(void)
 	CHECK(files_validate(&model) == -EINVAL);
 	model_file(&model, id)->pipe = NULL;
 	CHECK(files_validate(&model) == -EINVAL);
-	model_file(&model, id)->type = FD_TYPES__FANOTIFY;
+	model_file(&model, id)->type = FD_TYPES__BPFMAP;
 	CHECK(files_validate(&model) == -ENOTSUP);
 	model_free(&model);
 }

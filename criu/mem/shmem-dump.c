@@ -307,6 +307,8 @@ static void add_file_system(const struct inode *inode, struct objects_dump *obje
 	auto_free char *options = NULL;
 
 	entry->fs_magic = inode->fs_magic;
+	entry->has_huge_page_bytes = inode->huge_bytes;
+	entry->huge_page_bytes = inode->huge_bytes;
 	if (!mount)
 		return;
 	/* For a reader who wants to know; the magic is what restore compares. */
