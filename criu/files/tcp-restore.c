@@ -404,6 +404,24 @@ static void find_outside(struct inet_restore *state, nft_flow_list *ret)
 	tcp_flows_free(&flows);
 }
 
+/* Only a lock of our own is entered as one to be removed, even for the moment of making it. */
+static int find_or_lock(struct guard *guard, const char *name, const nft_flow_list *flows)
+{
+	int slot, err = nft_find(name);
+
+	if (err && err != -ENOENT)
+		return fail(-err, "cannot look for the lock of the dump, nf_tables table %s", name);
+	slot = guard_table_add(guard, name, err ? 0 : GUARD_FROM_CANCEL);
+	if (!err || slot < 0)
+		return slot < 0 ? slot : 0;
+	err = nft_lock(name, flows->data, flows->n);
+	if (err == -EEXIST) {
+		guard_name_drop(guard, slot);
+		return fail(EEXIST, "another restore makes the same lock now, nf_tables table %s", name);
+	}
+	return err;
+}
+
 /*
  * The lock of the dump is there unless it was taken away, by a reboot for instance. Whatever made it, it is gone when
  * the tasks run; if the restore fails, the one of the dump stays.
@@ -413,7 +431,7 @@ int tcp_lock_all(struct files_restore *ctx)
 	struct inet_restore *state = ctx->state->inets;
 	const InventoryEntry *inventory = ctx->model->inventory;
 	nft_flow_list flows = { 0 };
-	int err, own_slot;
+	int err;
 
 	find_outside(state, &flows);
 	if (flows.n && inventory->dump_criu_run_id && inventory->network_lock_method == NETWORK_LOCK_IPTABLES)
@@ -423,14 +441,9 @@ int tcp_lock_all(struct files_restore *ctx)
 		return 0;
 	}
 	net_lock_name(inventory->dump_criu_run_id ?: "restore", state->lock);
-	own_slot = guard_table_add(ctx->guard, state->lock, 0);
-	err = own_slot < 0 ? own_slot : nft_lock(state->lock, flows.data, flows.n);
+	err = find_or_lock(ctx->guard, state->lock, &flows);
 	VEC_FREE(&flows);
-	if (err != -EEXIST)
-		return err;
-	guard_name_drop(ctx->guard, own_slot);
-	err = guard_table_add(ctx->guard, state->lock, GUARD_FROM_CANCEL);
-	return err < 0 ? err : 0;
+	return err;
 }
 
 void tcp_release_all(struct files_restore *ctx)

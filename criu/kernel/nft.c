@@ -186,6 +186,20 @@ int nft_unlock(const char *name)
 	return talk(&buf, last);
 }
 
+int nft_find(const char *name)
+{
+	char bytes[DELETE_BYTES];
+	struct batch_buf buf = { .bytes = bytes, .room = sizeof(bytes) };
+	size_t start;
+
+	if (strlen(name) >= NFT_TABLE_BYTES)
+		return -ENAMETOOLONG;
+	start = nft_begin(&buf, NFT_MSG_GETTABLE, 0);
+	put_text(&buf, NFTA_TABLE_NAME, name);
+	message_end(&buf, start);
+	return talk(&buf, buf.seq);
+}
+
 /* --- the table -------------------------------------------------------------------- */
 
 static const char *set_name(bool v6)

@@ -28,6 +28,9 @@ struct nft_flow {
 /** nft_usable - may we make tables in our network namespace? 0 or -errno, not logged. */
 int must_check nft_usable(void);
 
+/** nft_find - is there a table @name? 0; -errno, not logged; -ENOENT: there is none. */
+int must_check nft_find(const char *name);
+
 /** nft_lock - make table @name, which drops @flows; nothing is left of it after a (logged) error; -EEXIST silently. */
 int must_check nft_lock(const char *name, const struct nft_flow *flows, size_t n);
 

@@ -91,7 +91,10 @@ static void test_lock(void)
 		make_pair(v6, &open[v6]);
 		memcpy(&flows[2 * v6], locked[v6].flows, sizeof(locked[v6].flows));
 	}
+	CHECK_EQ(nft_find("CRIU-test"), -ENOENT);
 	CHECK_EQ(nft_lock("CRIU-test", flows, ARRAY_SIZE(flows)), 0);
+	CHECK_EQ(nft_find("CRIU-test"), 0);
+	CHECK_EQ(nft_find("CRIU-tes"), -ENOENT);
 	CHECK_EQ(nft_lock("CRIU-test", flows, ARRAY_SIZE(flows)), -EEXIST);
 	for (int v6 = 0; v6 < 2; v6++) {
 		CHECK(arrives(&open[v6], 10000));
