@@ -16,12 +16,21 @@ static const struct feature_info *find_feature(const char *name)
 /* clang-format off */
 /* Features of mainline that belong to things this version does not save. */
 static const char *const foreign_features[] = {
-	"aio_remap", "tun", "tun_ns", "userns", "loginuid", "cgroupns", "autofs", "tcp_half_closed", "compat_cr",
-	"can_map_vdso", "sk_ns", "sk_unix_file", "net_diag_raw", "nsid", "link_nsid", "timens", "external_net_ns",
-	"newifindex", "nftables", "has_ipt_legacy", "pidfd_store", "apparmor_stacking", "network_lock_nftables",
-	"sockopt_buf_lock", "move_mount_set_group", "openat2", "ipv6_freebind", "overlayfs_maps", "breakpoints",
+	"aio_remap", "tun", "tun_ns", "userns", "loginuid", "cgroupns", "autofs", "compat_cr", "can_map_vdso",
+	"sk_unix_file", "net_diag_raw", "nsid", "link_nsid", "timens", "external_net_ns", "newifindex", "has_ipt_legacy",
+	"pidfd_store", "apparmor_stacking", "move_mount_set_group", "openat2", "overlayfs_maps", "breakpoints",
 };
 /* clang-format on */
+
+static int check_on_demand(const struct feature_on_demand *feature)
+{
+	if (!feature->probe()) {
+		pr_warn("%s is not supported: %s", feature->name, feature->needed_for);
+		return -EOPNOTSUPP;
+	}
+	pr_msg("%s is supported", feature->name);
+	return 0;
+}
 
 static int check_one(const struct kernel_features *features, const char *name)
 {
@@ -35,6 +44,9 @@ static int check_one(const struct kernel_features *features, const char *name)
 		pr_warn("%s is not supported: %s", name, info->needed_for);
 		return -EOPNOTSUPP;
 	}
+	for (size_t i = 0; i < features_on_demand_len; i++)
+		if (!strcmp(name, features_on_demand[i].name))
+			return check_on_demand(&features_on_demand[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(foreign_features); i++) {
 		if (!strcmp(name, foreign_features[i])) {
 			pr_warn("%s is not used by this version", name);

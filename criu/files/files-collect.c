@@ -352,6 +352,7 @@ void files_dump_free(struct files_dump *ctx)
 	unix_dump_free(state);
 	inet_dump_free(state);
 	tty_dump_free(state);
+	packet_dump_free(state);
 	mqueue_dump_free(state);
 	file_desc_groups_free(state);
 	inherited_free(state);

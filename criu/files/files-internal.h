@@ -35,6 +35,7 @@ extern const struct file_kind pidfd_kind;
 extern const struct file_kind unix_kind;
 extern const struct file_kind netlink_kind;
 extern const struct file_kind inet_kind;
+extern const struct file_kind packet_kind;
 extern const struct file_kind mqueue_kind;
 
 /** file_kind_of - the kind of an entry, or NULL when this version has none for it. */
@@ -71,6 +72,7 @@ struct files_dump_state {
 	struct unix_dump *unixes;	 /* in the arena; NULL before the first one */
 	struct inet_dump *inets;	 /* likewise */
 	struct tty_dump *ttys;		 /* likewise */
+	struct packet_dump *packets;	 /* the same of packet sockets */
 	struct mqueue_dump *mqueues;	 /* likewise */
 	VEC(struct file_desc *) pending; /* descriptions with references to resolve or content to write; owned */
 };
@@ -78,6 +80,9 @@ struct files_dump_state {
 /** unix_dump_free, inet_dump_free - what is known of sockets. */
 void unix_dump_free(struct files_dump_state *state);
 void inet_dump_free(struct files_dump_state *state);
+
+/** packet_dump_free - what is known of packet sockets. */
+void packet_dump_free(struct files_dump_state *state);
 
 /** files_dump_state - created on first use. */
 struct files_dump_state *files_dump_state(struct files_dump *ctx);

@@ -107,6 +107,8 @@ static struct common common_of(const struct model *model, const FileEntry *entry
 		return (struct common){ entry->nlsk->fown, entry->nlsk->flags };
 	case FD_TYPES__INETSK:
 		return (struct common){ entry->isk->fown, entry->isk->flags };
+	case FD_TYPES__PACKETSK:
+		return (struct common){ entry->psk->fown, entry->psk->flags };
 	case FD_TYPES__TTY:
 		return (struct common){ entry->tty->fown, entry->tty->flags };
 	case FD_TYPES__SIGNALFD:

@@ -38,6 +38,7 @@ void inet_dump_free(struct files_dump_state *state)
 		VEC_FREE(&inets->lists[i]);
 	hash_free(&inets->fresh);
 	hash_free(&inets->shut);
+	VEC_FREE(&inets->groups);
 	tcp_dump_free(inets);
 }
 
@@ -271,6 +272,8 @@ int inet_plan(struct files_dump *ctx, struct file_desc *desc)
 		err = fill_udp_shutdown(ctx, desc);
 	}
 	err = err ?: inet_opts_dump(ctx, desc, fresh);
+	if (!err && entry->proto != IPPROTO_TCP)
+		err = inet_mcast_dump(ctx, desc, &inet_dump_state(ctx)->groups, &inet_dump_state(ctx)->has_groups);
 	err = err ?: sock_opts_dump(ctx, desc, &entry->opts);
 	return err ? err : fown_dump(ctx, desc, &entry->fown);
 }

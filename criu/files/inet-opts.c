@@ -17,7 +17,8 @@
 
 #include "files/inet-sk.h"
 
-#define VALUE_MAX 64
+#define VALUE_MAX	64
+#define VALUE_MAX_IMAGE (256 * 1024)
 
 #ifndef SOL_UDP
 #define SOL_UDP 17
@@ -31,7 +32,7 @@
 #define SO_RCVMARK_		75
 #define SO_TXREHASH_		74
 
-enum where { FOR_ANY, FOR_V6, FOR_TCP, FOR_UNCONNECTED_TCP, FOR_UDP };
+enum where { FOR_NOBODY, FOR_ANY, FOR_V6, FOR_TCP, FOR_UNCONNECTED_TCP, FOR_UDP };
 
 struct option_name {
 	int level, name;
@@ -45,6 +46,11 @@ struct option_name {
 	}
 
 static const struct option_name others[] = {
+	/* What inet-mcast.c has found. */
+	OPTION(SOL_IP, MCAST_JOIN_GROUP, FOR_NOBODY),
+	OPTION(SOL_IP, MCAST_MSFILTER, FOR_NOBODY),
+	OPTION(SOL_IPV6, MCAST_JOIN_GROUP, FOR_NOBODY),
+	OPTION(SOL_IPV6, MCAST_MSFILTER, FOR_NOBODY),
 	OPTION(SOL_SOCKET, SO_BUSY_POLL, FOR_ANY),
 	OPTION(SOL_SOCKET, SO_MAX_PACING_RATE, FOR_ANY),
 	OPTION(SOL_SOCKET, SO_RXQ_OVFL, FOR_ANY),
@@ -152,6 +158,8 @@ static const struct named_option named[] = {
 static bool concerns(const struct option_name *option, const InetSkEntry *entry)
 {
 	switch (option->where) {
+	case FOR_NOBODY:
+		return false;
 	case FOR_V6:
 		return entry->family == AF_INET6;
 	case FOR_TCP:
@@ -294,7 +302,7 @@ int inet_opts_validate(const InetSkEntry *entry)
 	for (size_t i = 0; i < entry->n_options; i++) {
 		const InetOptionEntry *option = entry->options[i];
 
-		if (!find_other(option) || option->value.len > VALUE_MAX)
+		if (!find_other(option) || option->value.len > VALUE_MAX_IMAGE)
 			return fail(EINVAL, "option %" PRIu32 " of level %" PRIu32 " with a value of %zu bytes",
 				    option->name, option->level, option->value.len);
 	}

@@ -78,6 +78,28 @@ int must_check inet_opts_restore(const InetSkEntry *entry, int fd);
 /** inet_opts_restore_late - what would delay or send what is put back into the queues. */
 int must_check inet_opts_restore_late(const InetSkEntry *entry, int fd);
 
+/* --- multicast (inet-mcast.c) -------------------------------------------------- */
+
+/* A group that somebody is in. */
+struct inet_group {
+	uint32_t interface;
+	int level; /* SOL_IP, SOL_IPV6 */
+	union inet_addr addr;
+};
+
+typedef VEC(struct inet_group) inet_group_list;
+
+/**
+ * inet_mcast_dump - which groups a UDP socket is in, as further options
+ * @groups, @known: all there are; read on first use
+ */
+int must_check inet_mcast_dump(struct files_dump *ctx, const struct file_desc *desc, inet_group_list *groups,
+			       bool *known);
+
+/** inet_parse_igmp, inet_parse_igmp6 - a line of /proc/net/igmp, igmp6; false: no group (unit tests). */
+bool inet_parse_igmp(const char *line, uint32_t *interface, struct inet_group *ret);
+bool inet_parse_igmp6(const char *line, struct inet_group *ret);
+
 /* Flows of connections, to find the other end (net-lock.c). */
 struct tcp_flows {
 	struct hash by_key;
@@ -92,6 +114,8 @@ struct inet_dump {
 	struct hash shut;	      /* inode -> struct sock_diag_inet *, of bound UDP sockets */
 	sock_diag_inet_list lists[2]; /* of IPv4, IPv6 */
 	bool has_list[2];
+	inet_group_list groups; /* multicast groups of the network namespace */
+	bool has_groups;
 	VEC(struct tcp_conn *) conns; /* what is kept of TCP connections */
 	struct tcp_flows flows;	      /* struct tcp_conn * */
 };

@@ -9,7 +9,7 @@
  * get their own values when everything is in place. Then come shut down directions,
  * listen(2) and the other options.
  *
- * Lost: datagrams that were not received (there is a warning); membership of multicast groups; whether an address was bound or chosen by connect(2), which shows when the socket is disconnected.
+ * Lost: datagrams that were not received (there is a warning); whether an address was bound or chosen by connect(2), which shows when the socket is disconnected.
  */
 #include <inttypes.h>
 #include <net/if.h>

@@ -100,6 +100,18 @@ static void refuse_unreadable(struct files_dump *ctx, const struct file_desc *de
 		       desc->link);
 }
 
+/* Shut down for reading by its owner: no FIN has come, and yet there is an end. */
+static void note_shut_reading(const struct file_desc *desc)
+{
+	struct pollfd socket = { .fd = desc->fd, .events = POLLRDHUP };
+	InetSkEntry *entry = desc->entry->isk;
+
+	if (tcp_fin_received(entry->state) || poll(&socket, 1, 0) != 1 || !(socket.revents & POLLRDHUP))
+		return;
+	entry->has_shutdown = true;
+	entry->shutdown = SK_SHUTDOWN__READ;
+}
+
 static int add_conn(struct files_dump *ctx, const struct file_desc *desc)
 {
 	struct inet_dump *state = inet_dump_state(ctx);
@@ -134,6 +146,7 @@ int tcp_plan(struct files_dump *ctx, const struct file_desc *desc, int fresh)
 		return 0;
 	}
 	refuse_unreadable(ctx, desc, fresh);
+	note_shut_reading(desc);
 	return add_conn(ctx, desc);
 }
 

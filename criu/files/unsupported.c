@@ -17,7 +17,7 @@ static const struct {
 	{ "anon_inode:bpf", "bpf object" },
 	{ "anon_inode:[perf_event]", "perf event" },
 	{ "anon_inode:[fscontext]", "file system context" },
-	{ "anon_inode:landlock", "landlock ruleset" },
+	{ "anon_inode:[landlock-ruleset]", "landlock ruleset" },
 	{ "anon_inode:seccomp notify", "seccomp notifier" },
 	{ "anon_inode:kvm", "virtual machine" },
 	{ "anon_inode:", "anonymous inode" },
@@ -41,8 +41,7 @@ static const struct {
 	{ AF_INET, -1, 262, "multipath TCP socket" }, { AF_INET6, -1, 262, "multipath TCP socket" },
 	{ AF_INET, SOCK_DGRAM, 1, "ICMP socket" },    { AF_INET6, SOCK_DGRAM, 58, "ICMP socket" },
 	{ AF_INET, -1, -1, "IPv4 socket" },	      { AF_INET6, -1, -1, "IPv6 socket" },
-	{ AF_PACKET, -1, -1, "packet socket" },	      { AF_VSOCK, -1, -1, "vsock socket" },
-	{ AF_ALG, -1, -1, "kernel crypto socket" },
+	{ AF_VSOCK, -1, -1, "vsock socket" },	      { AF_ALG, -1, -1, "kernel crypto socket" },
 };
 
 static const char *socket_what(int fd)

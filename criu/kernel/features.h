@@ -57,4 +57,14 @@ bool feature_present(const struct kernel_features *features, const struct featur
 extern const struct feature_info feature_table[];
 extern const size_t feature_table_len;
 
+/* What is tried only when it is asked for. */
+struct feature_on_demand {
+	const char *name;
+	bool (*probe)(void);
+	const char *needed_for;
+};
+
+extern const struct feature_on_demand features_on_demand[];
+extern const size_t features_on_demand_len;
+
 #endif

@@ -151,6 +151,8 @@ static void scan_detail(const char *p, struct proc_map *map)
 		map->vm_flags = scan_vm_flags(value);
 	else if (*p == 'A' && (value = scan_key(p, "AnonHugePages")))
 		scan_number(value, 10, &map->anon_huge_kb);
+	else if (*p == 'P' && (value = scan_key(p, "ProtectionKey")))
+		scan_number(value, 10, &map->protection_key);
 }
 
 static int parse_lines(const char *text, proc_maps *maps)

@@ -19,6 +19,33 @@ static const char smaps_text[] =
 	"VmFlags: rd wr sh mr mw me ms ?? lo lf dd \n"
 	"ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 \n";
 
+/* Names given with prctl(PR_SET_VMA_ANON_NAME) look like anything: most printable characters are allowed. */
+static void test_given_names(void)
+{
+	static const char text[] =
+		"10000-11000 rw-p 00000000 00:00 0                          [anon:jemalloc pg]\n"
+		"VmFlags: rd wr mr mw me ac \n"
+		"11000-12000 rw-p 00000000 00:00 0                          [anon:/[aio] (deleted)]\n"
+		"12000-13000 rw-s 00000000 00:01 77                         [anon_shmem:[vdso]]\n"
+		"13000-14000 --xp 00000000 00:00 0                          [anon:]\n"
+		"ProtectionKey:         1\n"
+		"VmFlags: ex mr mw me sl \n";
+	proc_maps maps = { 0 };
+
+	if (!CHECK_EQ(proc_parse_maps(text, &maps), 0) || !CHECK_EQ(maps.n, 4))
+		return;
+	CHECK_STR(maps.data[0].name, "[anon:jemalloc pg]");
+	CHECK_EQ(maps.data[0].ino, 0);
+	CHECK_EQ(maps.data[0].protection_key, 0);
+	CHECK_STR(maps.data[1].name, "[anon:/[aio] (deleted)]");
+	CHECK_STR(maps.data[2].name, "[anon_shmem:[vdso]]");
+	CHECK_EQ(maps.data[2].ino, 77);
+	CHECK_STR(maps.data[3].name, "[anon:]");
+	CHECK_EQ(maps.data[3].protection_key, 1);
+	CHECK(maps.data[3].vm_flags & PROC_VM_SEALED);
+	proc_maps_free(&maps);
+}
+
 static void test_maps(void)
 {
 	proc_maps maps = { 0 };
@@ -125,6 +152,7 @@ int main(void)
 {
 	test_parse_quietly();
 	test_maps();
+	test_given_names();
 	test_maps_nameless_lock();
 	test_maps_malformed();
 	test_own_maps();

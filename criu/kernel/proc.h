@@ -62,6 +62,7 @@ struct proc_map {
 	char *name;	   /* owned; newlines unescaped; "" if none; may end in " (deleted)" */
 	uint64_t vm_flags; /* enum proc_vm_flag bits; 0 if read from maps */
 	uint64_t anon_huge_kb;
+	uint64_t protection_key; /* pkeys(7); 0 if read from maps, or the processor has none */
 };
 
 /* Two-letter VmFlags of smaps that matter to us. */

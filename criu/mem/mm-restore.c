@@ -18,6 +18,7 @@
 #include "mem/aio.h"
 #include "mem/mm-lock.h"
 #include "mem/mm-restore.h"
+#include "mem/mm-seal.h"
 #include "mem/numa.h"
 #include "mem/sysvshm-attach.h"
 #include "task/mempolicy.h"
@@ -490,6 +491,6 @@ int mm_settle(struct remote_process *process, const MmEntry *mm)
 		}
 	}
 	if (!err)
-		err = mm_lock_settle(mm, batch);
+		err = mm_lock_settle(mm, batch) ?: mm_seal_settle(mm, batch);
 	return err ? err : batch_run(batch);
 }

@@ -28,7 +28,7 @@ int must_check mm_restore(const struct mm_restore_args *args);
 
 /**
  * mm_settle - what a fork would not have passed on: locked memory, advice
- * about forks. After the last child was made.
+ * about forks; and seals. After the last child was made.
  */
 int must_check mm_settle(struct remote_process *process, const MmEntry *mm);
 

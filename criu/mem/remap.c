@@ -117,13 +117,14 @@ static int plan_link(struct inode *inode, struct model *model, const struct opti
 	const FileEntry *file = inode->remap_files.data[0];
 	auto_fd int dir_fd = -1;
 	auto_free char *dir = nearest_dir(file->reg->name, &dir_fd);
+	auto_free char *where = inode_first_holder(inode);
 	RegFileEntry *reg;
 
 	if (S_ISDIR(inode->st.st_mode) || !same_file_system(inode, dir_fd)) {
 		refuse_object(refusals, inode->id,
-			      "%s: this path leads to another file now, but the one held was not deleted: is something "
-			      "mounted over it?",
-			      file->reg->name);
+			      "%s, %s: this path leads to another file now, but the one held was not deleted: is "
+			      "something mounted over it, or was its own mount detached? Close it before the dump",
+			      file->reg->name, where);
 		return 0;
 	}
 	if (!options->link_remap) {

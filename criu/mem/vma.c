@@ -80,7 +80,6 @@ const char *vma_obstacle(const struct proc_map *map)
 		{ PROC_VM_UFFD_MISSING | PROC_VM_UFFD_WP | PROC_VM_UFFD_MINOR, "is registered with a userfaultfd" },
 		{ PROC_VM_SHADOW_STACK, "is a shadow stack" },
 		{ PROC_VM_PFNMAP | PROC_VM_IO | PROC_VM_MIXEDMAP, "is memory of a device" },
-		{ PROC_VM_SEALED, "is sealed (mseal), and nothing could be put in its place on restore" },
 	};
 	static const struct {
 		const char *prefix;
@@ -97,6 +96,10 @@ const char *vma_obstacle(const struct proc_map *map)
 			return names[i].what;
 	if (special_status(map->name))
 		return NULL;
+	/* The kernel itself gives one to memory that is for execution alone, again on restore. */
+	if (map->protection_key && (map->read || map->write || !map->exec))
+		return "has a memory protection key (pkey_mprotect), which cannot be saved; give it key 0 before the "
+		       "dump";
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
 		if (map->vm_flags & flags[i].vm_flags)
 			return flags[i].what;
@@ -322,6 +325,7 @@ static void set_entry(const struct proc_map *map, struct vma *vma)
 		entry->status |= VMA_AREA_STACK;
 	if (map->vm_flags & PROC_VM_LOCKED && map->vm_flags & PROC_VM_LOCKONFAULT)
 		entry->status |= VMA_LOCKED_ONFAULT;
+	entry->has_sealed = entry->sealed = map->vm_flags & PROC_VM_SEALED;
 	if (advice) {
 		entry->has_madv = true;
 		entry->madv = advice;

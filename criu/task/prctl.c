@@ -14,8 +14,11 @@
  * signal after credentials, whose change resets both; dumpable in the
  * leader, after its threads.
  *
- * Lost: registrations on kernels before 6.3, which can't be asked for them. A
- * process that forbids itself executable memory (PR_SET_MDWE) can't be driven
+ * Kernels before 6.3 can't be asked for the registrations for barriers. But a private barrier is refused to who has
+ * not registered for it, and does no harm to who has. For the global kind there is no such sign: it is registered
+ * again in any case, for it costs little, and a barrier that is relied on and does nothing breaks a program.
+ *
+ * A process that forbids itself executable memory (PR_SET_MDWE) can't be driven
  * at all: remote_open() refuses it.
  */
 #include "task/attrs.h"
@@ -42,7 +45,11 @@
 
 #define MEMBARRIER_GET_REGISTRATIONS (1 << 9)
 /* The registering commands of membarrier(2), which are single bits: what the call above returns. */
-#define MEMBARRIER_REGISTER_ALL (1U << 2 | 1U << 4 | 1U << 6 | 1U << 8)
+#define MEMBARRIER_REGISTER_ALL	   (1U << 2 | 1U << 4 | 1U << 6 | 1U << 8)
+#define MEMBARRIER_REGISTER_GLOBAL (1U << 2)
+
+/* The commands that those after the first allow: each is the bit before. */
+static const uint32_t private_barriers[] = { 1U << 3, 1U << 5, 1U << 7 };
 
 #define DUMPABLE_USER 1 /* SUID_DUMP_USER; the other value prctl takes is 0 */
 
@@ -95,6 +102,7 @@ static int restore_coredump_filter(const struct task_ctx *ctx)
 
 struct mm_flags_priv {
 	int thp_op, merge_op, membarrier_op, brk_op;
+	int barrier_ops[ARRAY_SIZE(private_barriers)];
 };
 
 static int mm_flags_queue(struct task_ctx *ctx, struct batch *batch, void **ret_priv)
@@ -110,10 +118,21 @@ static int mm_flags_queue(struct task_ctx *ctx, struct batch *batch, void **ret_
 	priv->brk_op = batch_add(batch, __NR_brk, 0);
 	if (ctx->features->membarrier_get)
 		priv->membarrier_op = batch_add(batch, __NR_membarrier, MEMBARRIER_GET_REGISTRATIONS);
-	else
-		priv->membarrier_op = -1;
+	for (size_t i = 0; !ctx->features->membarrier_get && i < ARRAY_SIZE(private_barriers); i++)
+		priv->barrier_ops[i] = batch_add(batch, __NR_membarrier, private_barriers[i]);
 	*ret_priv = priv;
 	return 0;
+}
+
+static long guess_registrations(const struct batch *batch, const struct mm_flags_priv *priv)
+{
+	long mask = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(private_barriers); i++)
+		if (batch_ret(batch, priv->barrier_ops[i]) == 0)
+			mask |= (long)private_barriers[i] << 1;
+	/* A kernel without the call at all knows no registrations either. */
+	return batch_ret(batch, priv->barrier_ops[0]) == -ENOSYS ? 0 : mask | MEMBARRIER_REGISTER_GLOBAL;
 }
 
 static int mm_flags_dump(struct task_ctx *ctx, struct batch *batch, void *priv_arg)
@@ -140,9 +159,10 @@ static int mm_flags_dump(struct task_ctx *ctx, struct batch *batch, void *priv_a
 			pr_warn("Huge pages are disabled with flags %#lx; they will be disabled entirely", value);
 	}
 	err = dump_coredump_filter(ctx);
-	if (err || priv->membarrier_op < 0)
+	if (err)
 		return err;
-	value = batch_ret(batch, priv->membarrier_op);
+	value = ctx->features->membarrier_get ? batch_ret(batch, priv->membarrier_op)
+					      : guess_registrations(batch, priv);
 	if (value < 0)
 		return fail((int)-value, "Cannot read the registrations for memory barriers");
 	if (value & ~(long)MEMBARRIER_REGISTER_ALL)

@@ -1,0 +1,2 @@
+#define PACKET_RING_MAPPED
+#include "packet_ring.c"
