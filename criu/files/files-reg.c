@@ -19,6 +19,7 @@
 #include "files/files-reg.h"
 #include "files/fown.h"
 #include "files/inherit.h"
+#include "files/proc-task.h"
 #include "kernel/path.h"
 #include "mem/carried.h"
 
@@ -69,21 +70,6 @@ static const struct {
 	{ 0xcafe4a11, "bpf object" },
 };
 
-#define PROC_SUPER_MAGIC 0x9fa0
-
-/* "/proc/<pid>/...": tied to the life of a task. */
-static bool is_proc_of_task(const struct reg_source *source)
-{
-	const char *name = strstr(source->path, "/proc/");
-	size_t digits;
-
-	if (source->inode->fs_magic != PROC_SUPER_MAGIC || !name)
-		return false;
-	name += strlen("/proc/");
-	digits = strspn(name, "0123456789");
-	return digits && (!name[digits] || name[digits] == '/');
-}
-
 static bool refuse_pathless(struct files_dump *ctx, const struct reg_source *source)
 {
 	if (source->path[0] != '/') {
@@ -104,12 +90,6 @@ static bool refuse_pathless(struct files_dump *ctx, const struct reg_source *sou
 	    (source->inode->kind == INODE_OTHER && S_ISREG(source->st->st_mode))) {
 		refuse_object(ctx->refusals, source->inode->id,
 			      "%s: memory of the kernel's that has no path: not supported; close it before the dump",
-			      source->path);
-		return true;
-	}
-	if (is_proc_of_task(source)) {
-		refuse_object(ctx->refusals, source->inode->id,
-			      "%s: /proc file of a task: not supported by this version; close it before the dump",
 			      source->path);
 		return true;
 	}
@@ -199,7 +179,7 @@ static void take_standard_device(struct files_dump *ctx, const struct stat *want
 int reg_add(struct files_dump *ctx, const struct reg_source *source, FileEntry *entry)
 {
 	new_entry(ctx, source, entry);
-	if (refuse_pathless(ctx, source))
+	if (proc_task_plan(ctx, source, entry) || refuse_pathless(ctx, source))
 		return 0;
 	if (!name_is_gone(ctx, source->inode, source->path)) {
 		carried_note(source->inode, source->path, ctx->options);
@@ -456,9 +436,15 @@ static int reg_make(struct files_restore *ctx, const FileEntry *entry, struct ma
 	return 0;
 }
 
+static bool reg_needs_tasks(const struct model *model, const FileEntry *entry)
+{
+	return !entry->reg->ext && proc_task_owns(model, entry->reg->name);
+}
+
 const struct file_kind reg_kind = {
 	.type = FD_TYPES__REG,
 	.name = "regular file",
+	.needs_tasks = reg_needs_tasks,
 	.match = reg_match,
 	.plan = reg_plan,
 	.validate = reg_validate,

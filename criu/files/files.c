@@ -200,11 +200,11 @@ static int make_one(struct files_restore *ctx, const FileEntry *entry)
 	return 0;
 }
 
-static bool needs_tasks(const FileEntry *entry)
+static bool needs_tasks(const struct model *model, const FileEntry *entry)
 {
 	const struct file_kind *kind = file_kind_of(entry->type);
 
-	return kind && kind->needs_tasks;
+	return kind && kind->needs_tasks && kind->needs_tasks(model, entry);
 }
 
 /* Once, if it is of those that need the tasks, or of those that don't. */
@@ -217,7 +217,7 @@ static int make_wanted(struct files_restore *ctx, uint32_t id, bool with_tasks)
 	entry = model_file(ctx->model, id);
 	if (!entry)
 		return fail(EINVAL, "file %" PRIu32 " is not in files.img", id);
-	return needs_tasks(entry) == with_tasks ? make_one(ctx, entry) : 0;
+	return needs_tasks(ctx->model, entry) == with_tasks ? make_one(ctx, entry) : 0;
 }
 
 /* What messages carry (SCM_RIGHTS), whether a table names it or not. */

@@ -55,7 +55,8 @@ struct made_file;
 struct file_kind {
 	FdTypes type;
 	const char *name;
-	bool needs_tasks; /* it can be made only when all processes exist */
+	/* Can it be made only when all processes exist? Optional. */
+	bool (*needs_tasks)(const struct model *model, const FileEntry *entry);
 
 	/* Dump. Is this description one of ours? Kinds are asked in table order. */
 	bool (*match)(const struct file_desc *desc);
@@ -170,6 +171,9 @@ int must_check files_path_fd(struct files_restore *ctx, uint32_t id);
 
 /** files_settle - once every task has its descriptors. */
 int must_check files_settle(struct files_restore *ctx);
+
+/** files_look_up_owners - once tasks have their credentials: descriptors of files in /proc show their owner again. */
+void files_look_up_owners(const struct model *model);
 void files_restore_free(struct files_restore *ctx);
 
 #endif

@@ -150,10 +150,15 @@ static int pidfd_make(struct files_restore *ctx, const FileEntry *entry, struct 
 	return 0;
 }
 
+static bool pidfd_needs_tasks(const struct model *model, const FileEntry *entry)
+{
+	return true;
+}
+
 const struct file_kind pidfd_kind = {
 	.type = FD_TYPES__PIDFD,
 	.name = "pidfd",
-	.needs_tasks = true,
+	.needs_tasks = pidfd_needs_tasks,
 	.match = pidfd_match,
 	.plan = pidfd_plan,
 	.validate = pidfd_validate,

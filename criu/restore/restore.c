@@ -312,6 +312,8 @@ static int build(struct restore *restore)
 	if (!err)
 		err = tasks_settle(restore);
 	if (!err)
+		files_look_up_owners(&restore->model);
+	if (!err)
 		err = finish(restore);
 	if (err)
 		tree_kill(restore);
