@@ -228,20 +228,13 @@ static bool is_closed(const UnixSkEntry *entry)
 static void resolve_dgram(struct files_dump *ctx, const struct file_desc *desc, const UnixSkEntry *peer)
 {
 	const UnixSkEntry *entry = desc->entry->usk;
-	const bool paired = peer && peer->peer == entry->ino;
-	struct pollfd socket = { .fd = desc->fd, .events = POLLIN };
 
-	if (peer && !paired && !peer->name.len)
+	if (peer && peer->peer != entry->ino && !peer->name.len)
 		refuse(ctx->refusals,
 		       "%s: unix socket connected to one without a name, socket:[%" PRIu32 "], that has since been "
 		       "connected elsewhere: not supported",
 		       desc->link, entry->peer);
-	/* Whoever it was that sent them. */
-	if (entry->name.len && !paired && poll(&socket, 1, 0) == 1 && (socket.revents & POLLIN))
-		refuse(ctx->refusals,
-		       "%s: datagrams are queued at a unix socket that anybody can send to: not supported by this "
-		       "version; have them received before the dump",
-		       desc->link);
+	unix_senders_resolve(ctx, desc, peer);
 }
 
 int unix_collect(struct files_dump *ctx, struct file_desc *desc)

@@ -258,20 +258,28 @@ int unix_name_bind(struct unix_node *node)
 	return is_path(node->entry) ? unix_in_child(bind_path, &binding) : do_bind(&binding);
 }
 
+int unix_name_address(const struct unix_node *to, struct sockaddr_un *ret, socklen_t *ret_bytes, int *ret_file)
+{
+	fill_addr(to->entry, ret, ret_bytes);
+	if (!is_path(to->entry) || to->outside)
+		return 0;
+	*ret_file = ioctl(to->fd, SIOCUNIXFILE);
+	if (*ret_file < 0)
+		return fail_errno("SIOCUNIXFILE");
+	*ret_bytes = sizeof(*ret);
+	snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d", *ret_file);
+	return 0;
+}
+
 int unix_name_connect(int fd, const struct unix_node *to)
 {
 	auto_fd int file = -1;
 	struct sockaddr_un addr;
 	socklen_t bytes;
+	int err = unix_name_address(to, &addr, &bytes, &file);
 
-	fill_addr(to->entry, &addr, &bytes);
-	if (is_path(to->entry) && !to->outside) {
-		file = ioctl(to->fd, SIOCUNIXFILE);
-		if (file < 0)
-			return fail_errno("SIOCUNIXFILE");
-		bytes = sizeof(addr);
-		snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d", file);
-	}
+	if (err)
+		return err;
 	if (connect(fd, (const struct sockaddr *)&addr, bytes))
 		return fail_errno("cannot connect to unix socket %" PRIu32 "%s%.*s", to->entry->ino,
 				  is_path(to->entry) ? ", " : "", path_len(to->entry),

@@ -9,6 +9,7 @@
  */
 #include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -63,11 +64,24 @@ static void read_control(struct msghdr *msg, struct peeked *ret)
 	}
 }
 
+static void read_sender(const struct msghdr *msg, struct peeked *ret)
+{
+	const size_t before = offsetof(struct sockaddr_un, sun_path);
+
+	ret->sender_bytes = msg->msg_namelen > before ? msg->msg_namelen - before : 0;
+	if (ret->sender_bytes > sizeof(ret->sender))
+		ret->sender_bytes = sizeof(ret->sender);
+	memcpy(ret->sender, (const char *)msg->msg_name + before, ret->sender_bytes);
+}
+
 int peek(int fd, void *buf, size_t bytes, int flags, struct peeked *ret)
 {
 	union unix_control control;
 	struct iovec iov = { .iov_base = buf, .iov_len = bytes };
+	struct sockaddr_storage sender;
 	struct msghdr msg = {
+		.msg_name = &sender,
+		.msg_namelen = sizeof(sender),
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,
@@ -80,6 +94,7 @@ int peek(int fd, void *buf, size_t bytes, int flags, struct peeked *ret)
 	if (ret->bytes < 0)
 		return errno == EAGAIN ? 1 : fail_errno("cannot look into the queue of a socket");
 	read_control(&msg, ret);
+	read_sender(&msg, ret);
 	if (!(msg.msg_flags & MSG_CTRUNC))
 		return 0;
 	peeked_free(ret);

@@ -42,6 +42,7 @@ int unix_queues_validate(const struct model *model)
 
 /* What is sent with the bytes, the first of them if they go in several parts. */
 struct cargo {
+	const struct unix_route *route;
 	const struct ucred *creds; /* or NULL */
 	size_t n_rights;
 	int rights[UNIX_RIGHTS_MAX]; /* borrowed */
@@ -58,34 +59,40 @@ static void add_control(struct msghdr *msg, int type, const void *data, size_t b
 	msg->msg_controllen += CMSG_SPACE(bytes);
 }
 
-static ssize_t send_cargo(int fd, const void *bytes, size_t n, const struct cargo *cargo)
+static ssize_t send_cargo(const void *bytes, size_t n, const struct cargo *cargo)
 {
 	union unix_control control = { 0 };
 	struct iovec iov = { .iov_base = (void *)bytes, .iov_len = n };
+	struct sockaddr_un to = cargo->route->to;
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes };
+
+	if (cargo->route->to_bytes) {
+		msg.msg_name = &to;
+		msg.msg_namelen = cargo->route->to_bytes;
+	}
 
 	if (cargo->creds)
 		add_control(&msg, SCM_CREDENTIALS, cargo->creds, sizeof(*cargo->creds));
 	if (cargo->n_rights)
 		add_control(&msg, SCM_RIGHTS, cargo->rights, cargo->n_rights * sizeof(int));
-	return sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return sendmsg(cargo->route->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static ssize_t send_packet(int fd, const void *bytes, size_t n, const UnixCredsEntry *from, struct cargo *cargo)
+static ssize_t send_packet(const void *bytes, size_t n, const UnixCredsEntry *from, struct cargo *cargo)
 {
 	struct ucred creds;
 	ssize_t sent;
 
 	if (!from)
-		return send_cargo(fd, bytes, n, cargo);
+		return send_cargo(bytes, n, cargo);
 	creds = (struct ucred){ .pid = from->pid, .uid = from->uid, .gid = from->gid };
 	cargo->creds = &creds;
-	sent = creds.pid ? send_cargo(fd, bytes, n, cargo) : -1;
+	sent = creds.pid ? send_cargo(bytes, n, cargo) : -1;
 	if (sent >= 0 || (creds.pid && errno != ESRCH))
 		return sent;
 	pr_warn("the sender of a queued message, process %u, is gone: its credentials show criu's number", from->pid);
 	creds.pid = getpid();
-	return send_cargo(fd, bytes, n, cargo);
+	return send_cargo(bytes, n, cargo);
 }
 
 static int load(struct files_restore *ctx, const SkPacketEntry *packet, struct cargo *ret)
@@ -101,7 +108,8 @@ static int load(struct files_restore *ctx, const SkPacketEntry *packet, struct c
 	return 0;
 }
 
-static int fill(struct files_restore *ctx, const struct sk_packet_image *packet, int fd, bool stream)
+static int fill(struct files_restore *ctx, const struct sk_packet_image *packet, const struct unix_route *route,
+		bool stream)
 {
 	const SkPacketEntry *entry = packet->entry;
 	struct cargo cargo;
@@ -110,9 +118,9 @@ static int fill(struct files_restore *ctx, const struct sk_packet_image *packet,
 
 	if (err)
 		return err;
+	cargo.route = route;
 	do {
-		ssize_t n =
-			send_packet(fd, (const char *)packet->bytes + done, entry->length - done, entry->creds, &cargo);
+		ssize_t n = send_packet((const char *)packet->bytes + done, entry->length - done, entry->creds, &cargo);
 
 		if (n < 0)
 			return fail_errno("cannot queue %zu bytes and %zu descriptors again", entry->length - done,
@@ -143,13 +151,15 @@ int unix_fill_queues(struct files_restore *ctx)
 		LOG_SCOPE("file", packet->entry->id_for);
 		if (node && node->given_fd >= 0)
 			return fail(EINVAL, "messages are queued at a socket that is given with --inherit-fd");
-		int fd = !node ? -1 : node->peer ? node->peer->fd : node->spare_fd;
-		int err;
+		struct unix_route route;
+		int err = node ? unix_senders_route(state, packet->entry, node, &route)
+			       : fail(EINVAL, "messages are queued at a socket that is not there");
 
-		if (fd < 0)
-			return fail(EINVAL, "messages are queued at a socket that nobody can send to");
-		err = make_room(fd);
-		err = err ?: fill(ctx, packet, fd, node->entry->type == SOCK_STREAM);
+		if (err)
+			return err;
+		err = make_room(route.fd);
+		err = err ?: fill(ctx, packet, &route, node->entry->type == SOCK_STREAM);
+		unix_route_free(&route);
 		if (err)
 			return err;
 	}

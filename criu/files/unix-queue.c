@@ -7,8 +7,8 @@
  * credentials; each such stretch is kept as a message of its own.
  *
  * Descriptors on their way (SCM_RIGHTS) come with a look as they would with a read.
- * They are collected like those of a table, in the plan: whose queue has any is read then, the others
- * when the plan was accepted. What fdinfo counts (scm_fds) must have been seen.
+ * They are collected like those of a table, in the plan: whose queue has any is read then, and whose senders
+ * matter (unix-senders.c), the others when the plan was accepted. What fdinfo counts (scm_fds) must have been seen.
  *
  * The kernel hides an empty record, unless it is the first, from whoever peeks a second
  * time: of several dumps of one job (--leave-running) only the first sees it.
@@ -106,6 +106,11 @@ static int add_packet(struct reading *reading, const void *bytes, struct peeked 
 	packet->entry->id_for = reading->desc->entry->id;
 	packet->entry->length = peeked->bytes;
 	packet->bytes = arena_memdup(model->arena, bytes, peeked->bytes);
+	if (peeked->sender_bytes && unix_senders_matter(reading->desc)) {
+		packet->entry->has_sender = true;
+		packet->entry->sender.len = peeked->sender_bytes;
+		packet->entry->sender.data = arena_memdup(model->arena, peeked->sender, peeked->sender_bytes);
+	}
 	if (peeked->has_creds) {
 		packet->entry->creds = model_new(model, UnixCredsEntry, unix_creds_entry__init);
 		packet->entry->creds->pid = peeked->creds.pid;
@@ -275,7 +280,6 @@ static int start_reading(struct files_dump *ctx, const struct file_desc *desc, s
 static int glance(struct reading *reading)
 {
 	auto_free char *buf = xalloc(reading->queued_bytes + 1);
-	auto_free uint32_t *ids = xalloc(UNIX_RIGHTS_MAX * sizeof(*ids));
 	struct peeked peeked;
 	int err;
 
@@ -285,7 +289,7 @@ static int glance(struct reading *reading)
 	err = peek(reading->desc->fd, buf, reading->queued_bytes, 0, &peeked);
 	if (err)
 		return err < 0 ? err : 0;
-	err = collect_rights(reading, &peeked, ids);
+	err = add_packet(reading, buf, &peeked);
 	peeked_free(&peeked);
 	return err;
 }
@@ -314,7 +318,7 @@ int unix_queue_collect(struct files_dump *ctx, const struct file_desc *desc)
 	struct reading reading;
 	int err;
 
-	if (desc->entry->usk->state == UNIX_LISTEN || !count_rights(desc))
+	if (desc->entry->usk->state == UNIX_LISTEN || (!count_rights(desc) && !unix_senders_matter(desc)))
 		return 0;
 	err = start_reading(ctx, desc, &reading);
 	if (!err)

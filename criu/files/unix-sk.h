@@ -2,6 +2,7 @@
 #ifndef CRIU_FILES_UNIX_SK_H
 #define CRIU_FILES_UNIX_SK_H
 
+#include <linux/un.h>
 #include <sys/socket.h>
 
 #include "files/files-internal.h"
@@ -50,10 +51,19 @@ struct unix_dump *unix_dump_state(struct files_dump *ctx);
 void unix_queue_refuse(struct files_dump *ctx, const struct file_desc *desc);
 
 /**
- * unix_queue_collect - plan: if descriptors are queued at @desc, read the queue and collect them
- * Of a tree that runs only what can be seen without changing the socket: those of the first message that has any.
+ * unix_queue_collect - plan: read the queue of @desc if descriptors are in it, to collect them, or if anybody can send to it
+ * Of a tree that runs only what can be seen without changing the socket: the first message, or the first that has any.
  */
 int must_check unix_queue_collect(struct files_dump *ctx, const struct file_desc *desc);
+
+/** unix_senders_matter - are there datagrams at a socket that anybody may have sent them to? */
+bool unix_senders_matter(const struct file_desc *desc);
+
+/**
+ * unix_senders_resolve - plan: refuse datagrams that nobody could send again, in the name they came in
+ * @peer: what the socket is connected to, or NULL
+ */
+void unix_senders_resolve(struct files_dump *ctx, const struct file_desc *desc, const UnixSkEntry *peer);
 
 /** unix_queue_dump - what is queued at @desc, into the model; the queue is left as it is. */
 int must_check unix_queue_dump(struct files_dump *ctx, const struct file_desc *desc);
@@ -78,6 +88,9 @@ int must_check unix_name_plan(struct files_dump *ctx, const struct file_desc *de
 /* Most descriptors one message can carry: SCM_MAX_FD of the kernel. */
 #define UNIX_RIGHTS_MAX 253
 
+/* The longest name: sun_path, and the NUL byte that the kernel adds to a path. */
+#define UNIX_NAME_MAX 109
+
 union unix_control {
 	char bytes[CMSG_SPACE(3 * sizeof(int)) + CMSG_SPACE(UNIX_RIGHTS_MAX * sizeof(int)) + CMSG_SPACE(256 + 64)];
 	struct cmsghdr align;
@@ -88,6 +101,8 @@ struct peeked {
 	ssize_t bytes;
 	bool has_creds;
 	struct ucred creds;
+	size_t sender_bytes; /* 0: it has no name */
+	char sender[UNIX_NAME_MAX];
 	size_t n_rights;
 	int rights[UNIX_RIGHTS_MAX]; /* owned */
 };
@@ -143,6 +158,23 @@ struct unix_restore {
 	bool settled;
 };
 
+/* How a message gets to where it was. */
+struct unix_route {
+	int fd;	  /* to send with; borrowed */
+	bool own; /* no: it is owned */
+	struct sockaddr_un to;
+	socklen_t to_bytes; /* 0: @fd is connected to it */
+	int to_file;	    /* what @to leads through, or -1; owned */
+};
+
+/**
+ * unix_senders_route - how @packet gets to the socket @node
+ * Return: 0 or logged -errno. To be given to unix_route_free().
+ */
+int must_check unix_senders_route(const struct unix_restore *state, const SkPacketEntry *packet,
+				  const struct unix_node *node, struct unix_route *ret);
+void unix_route_free(struct unix_route *route);
+
 /** unix_fill_queues - put everything back that was queued, when every task exists. */
 int must_check unix_fill_queues(struct files_restore *ctx);
 
@@ -169,6 +201,13 @@ struct unix_making {
 
 /** unix_name_bind - give @node, which has its descriptor, its name, if any. */
 int must_check unix_name_bind(struct unix_node *node);
+
+/**
+ * unix_name_address - where the bound socket @to is reached
+ * @ret_file: what a path in @ret leads through, or -1; owned by the caller, to be kept open until @ret has been used
+ */
+int must_check unix_name_address(const struct unix_node *to, struct sockaddr_un *ret, socklen_t *ret_bytes,
+				 int *ret_file);
 
 /** unix_name_connect - connect @fd to the bound socket @to. */
 int must_check unix_name_connect(int fd, const struct unix_node *to);

@@ -16,7 +16,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/un.h>
+#include <linux/un.h>
 
 #include "files/inherit.h"
 #include "files/sock-opts.h"
