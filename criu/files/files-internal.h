@@ -36,6 +36,7 @@ extern const struct file_kind unix_kind;
 extern const struct file_kind netlink_kind;
 extern const struct file_kind inet_kind;
 extern const struct file_kind packet_kind;
+extern const struct file_kind ns_kind;
 extern const struct file_kind mqueue_kind;
 
 /** file_kind_of - the kind of an entry, or NULL when this version has none for it. */

@@ -25,7 +25,7 @@
 const struct file_kind *const file_kinds[] = {
 	&memfd_kind,	 &mqueue_kind, &reg_kind,      &pipe_kind,    &fifo_kind,    &eventfd_kind,
 	&eventpoll_kind, &tty_kind,    &signalfd_kind, &timerfd_kind, &inotify_kind, &fanotify_kind,
-	&pidfd_kind,	 &unix_kind,   &netlink_kind,  &inet_kind,    &packet_kind,
+	&pidfd_kind,	 &unix_kind,   &netlink_kind,  &inet_kind,    &packet_kind,  &ns_kind,
 };
 const size_t file_kinds_len = ARRAY_SIZE(file_kinds);
 

@@ -21,14 +21,6 @@ static const struct {
 	{ "anon_inode:seccomp notify", "seccomp notifier" },
 	{ "anon_inode:kvm", "virtual machine" },
 	{ "anon_inode:", "anonymous inode" },
-	{ "mnt:[", "mount namespace file" },
-	{ "net:[", "network namespace file" },
-	{ "pid:[", "pid namespace file" },
-	{ "user:[", "user namespace file" },
-	{ "ipc:[", "IPC namespace file" },
-	{ "uts:[", "UTS namespace file" },
-	{ "cgroup:[", "cgroup namespace file" },
-	{ "time:[", "time namespace file" },
 };
 
 static const struct {

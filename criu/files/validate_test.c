@@ -1,4 +1,5 @@
 /* Entries that no dump writes are turned down. */
+#include <sched.h>
 #include <signal.h>
 #include <sys/inotify.h>
 
@@ -145,6 +146,31 @@ static void test_validate_rights(void)
 	model_free(&model);
 }
 
+static void test_validate_ns(void)
+{
+	NsFileEntry nsf = NS_FILE_ENTRY__INIT;
+	InventoryEntry inventory = INVENTORY_ENTRY__INIT;
+	TaskKobjIdsEntry ids = TASK_KOBJ_IDS_ENTRY__INIT;
+	FileEntry entry = FILE_ENTRY__INIT;
+	struct model model;
+
+	model_init(&model);
+	CHECK_EQ(ns_kind.validate(&model, &entry), -EINVAL);
+	entry.nsf = &nsf;
+	CHECK_EQ(ns_kind.validate(&model, &entry), -EINVAL);
+	nsf.ns_cflag = CLONE_NEWUTS;
+	nsf.ns_id = 4;
+	CHECK_EQ(ns_kind.validate(&model, &entry), -ENOTSUP);
+	model.inventory = &inventory;
+	CHECK_EQ(ns_kind.validate(&model, &entry), -ENOTSUP);
+	inventory.root_ids = &ids;
+	ids.uts_ns_id = 4;
+	CHECK_EQ(ns_kind.validate(&model, &entry), 0);
+	nsf.ns_id = 5;
+	CHECK_EQ(ns_kind.validate(&model, &entry), -ENOTSUP);
+	model_free(&model);
+}
+
 /* References and handles are checked when the image is read. */
 static void test_check_inotify(void)
 {
@@ -186,6 +212,7 @@ int main(void)
 {
 	test_check_inotify();
 	test_validate_pidfd();
+	test_validate_ns();
 	test_validate_rights();
 	test_validate_inotify();
 	test_validate_signalfd();

@@ -128,6 +128,8 @@ static int check_file(const struct model *model, const struct image_objects *obj
 		return image_check_inet(file);
 	case FD_TYPES__PACKETSK:
 		return image_check_part(file, psk);
+	case FD_TYPES__NS:
+		return image_check_part(file, nsf);
 	case FD_TYPES__EXT:
 		return image_check_part(file, ext);
 	case FD_TYPES__MEMFD:

@@ -189,6 +189,8 @@ static void make_notifiers(void)
 	CHECK(fanotify_mark(fd, FAN_MARK_ADD, FAN_MODIFY, AT_FDCWD, "plain"));
 	CHECK(fanotify_mark(fd, FAN_MARK_ADD | FAN_MARK_MOUNT, FAN_MODIFY, AT_FDCWD, "/dev/shm"));
 	CHECK(syscall(SYS_pidfd_open, getpid(), 0));
+	CHECK(open("/proc/self/ns/uts", O_RDONLY));
+	CHECK(open("/proc/self/stat", O_RDONLY));
 }
 
 static void make_sockets(void)

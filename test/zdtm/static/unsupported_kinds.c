@@ -112,11 +112,6 @@ static int open_fscontext(void)
 	return (int)syscall(SYS_fsopen, "tmpfs", 0);
 }
 
-static int open_namespace(void)
-{
-	return open("/proc/self/ns/uts", O_RDONLY);
-}
-
 static int open_detached(void)
 {
 	return (int)syscall(SYS_open_tree, AT_FDCWD, "/dev", 1 /* OPEN_TREE_CLONE */);
@@ -126,12 +121,17 @@ static const struct {
 	const char *name;
 	int (*open)(void);
 } kinds[] = {
-	{ "bpf map", open_map },	 { "bpf program", open_program },
-	{ "io_uring", open_uring },	 { "perf event", open_perf },
-	{ "userfaultfd", open_uffd },	 { "secret memory", open_secret },
-	{ "landlock", open_landlock },	 { "kvm", open_kvm },
-	{ "virtual machine", open_vm },	 { "fscontext", open_fscontext },
-	{ "namespace", open_namespace }, { "detached mount", open_detached },
+	{ "bpf map", open_map },
+	{ "bpf program", open_program },
+	{ "io_uring", open_uring },
+	{ "perf event", open_perf },
+	{ "userfaultfd", open_uffd },
+	{ "secret memory", open_secret },
+	{ "landlock", open_landlock },
+	{ "kvm", open_kvm },
+	{ "virtual machine", open_vm },
+	{ "fscontext", open_fscontext },
+	{ "detached mount", open_detached },
 	{ "notifier", open_notifier },
 };
 
