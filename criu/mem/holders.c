@@ -26,6 +26,7 @@ struct scan {
 
 struct outsider {
 	pid_t pid;
+	pid_t via; /* the thread through which /proc shows what it has */
 	bool denied;
 	bool known; /* the fields below are filled */
 	bool ours;  /* this process or a descendant of it; or a running tree's, forked since that was listed */
@@ -168,30 +169,32 @@ static void scan_map_line(struct scan *scan, struct outsider *who, int map_files
 	found.end = end;
 	found.mapped_shared = found.access[3] == 's';
 	snprintf(name, sizeof(name), "%08llx-%08llx", start, end);
-	found.write = found.mapped_shared && (found.access[1] == 'w' || may_become_writable(who->pid, name));
+	found.write = found.mapped_shared && (found.access[1] == 'w' || may_become_writable(who->via, name));
 	add_holder(scan, who, &found);
 }
 
-static void scan_maps(struct scan *scan, struct outsider *who)
+/* False: /proc shows no mapping at all. */
+static bool scan_maps(struct scan *scan, struct outsider *who)
 {
-	auto_fd int map_files = proc_open(who->pid, "map_files", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int fd = proc_open(who->pid, "maps", O_RDONLY | O_CLOEXEC);
+	auto_fd int map_files = proc_open(who->via, "map_files", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = proc_open(who->via, "maps", O_RDONLY | O_CLOEXEC);
 	auto_free char *line = NULL;
-	size_t cap = 0;
+	size_t cap = 0, n = 0;
 	FILE *maps;
 
 	who->denied |= fd == -EPERM || fd == -EACCES;
 	if (fd < 0)
-		return;
+		return true;
 	maps = fdopen(fd, "r");
 	if (!maps) {
 		close(fd);
-		return;
+		return true;
 	}
-	while (getline(&line, &cap, maps) > 0)
+	for (; getline(&line, &cap, maps) > 0; n++)
 		if (text_may_be_object(line) || (scan->of == HOLDERS_OF_SHARED && is_shared_mapping(line)))
 			scan_map_line(scan, who, map_files, line);
 	fclose(maps);
+	return n;
 }
 
 static void describe_access(const struct outsider *who, struct outside_holder *found)
@@ -204,7 +207,7 @@ static void describe_access(const struct outsider *who, struct outside_holder *f
 	strcpy(found->access, "?");
 	found->write = true;
 	snprintf(path, sizeof(path), "fdinfo/%d", found->fd);
-	fd = proc_open(who->pid, path, O_RDONLY | O_CLOEXEC);
+	fd = proc_open(who->via, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
 	n = read(fd, text, sizeof(text) - 1);
@@ -220,7 +223,7 @@ static void describe_access(const struct outsider *who, struct outside_holder *f
 
 static void scan_fds(struct scan *scan, struct outsider *who)
 {
-	int fd = proc_open(who->pid, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = proc_open(who->via, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *entry;
 	DIR *dir;
 
@@ -255,6 +258,41 @@ static void scan_fds(struct scan *scan, struct outsider *who)
 	closedir(dir);
 }
 
+/* A thread that lives where the main thread has ended; 0: there is none, as in a kernel thread or a zombie. */
+static pid_t living_thread(pid_t pid)
+{
+	int fd = proc_open(pid, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	struct proc_stat stat;
+	pid_t found = 0;
+
+	if (!dir) {
+		close_fdp(&fd);
+		return 0;
+	}
+	while (!found && (entry = readdir(dir))) {
+		pid_t tid = atoi(entry->d_name);
+
+		if (tid > 0 && tid != pid && read_stat(tid, &stat) && stat.state != 'Z' && stat.state != 'X')
+			found = tid;
+	}
+	closedir(dir);
+	return found;
+}
+
+static void scan_outsider(struct scan *scan, struct outsider *who)
+{
+	who->via = who->pid;
+	if (!scan_maps(scan, who)) {
+		who->via = living_thread(who->pid);
+		if (!who->via)
+			return;
+		scan_maps(scan, who);
+	}
+	scan_fds(scan, who);
+}
+
 int holders_find_outside(const struct inodes *inodes, const struct remote_tree *tree, enum holders_of of,
 			 outside_holders *ret)
 {
@@ -276,8 +314,7 @@ int holders_find_outside(const struct inodes *inodes, const struct remote_tree *
 
 		if (who.pid <= 0 || who.pid == getpid() || hash_get(&scan.tree, who.pid, 0))
 			continue;
-		scan_maps(&scan, &who);
-		scan_fds(&scan, &who);
+		scan_outsider(&scan, &who);
 		if (who.denied) {
 			scan.n_denied++;
 			scan.denied = who.pid;

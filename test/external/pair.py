@@ -42,7 +42,11 @@ class Pair:
 
     def outsider_lives(self, dead=0):
         before = os.stat(self.log).st_mtime_ns
-        wait_for(lambda: os.stat(self.log).st_mtime_ns != before, SECONDS, "the outsider to go on")
+        try:
+            wait_for(lambda: os.stat(self.log).st_mtime_ns != before, SECONDS, "the outsider to go on")
+        except Failure as e:
+            state = {name: box.read(f"/proc/{self.outsider}/{name}").strip() for name in ("wchan", "syscall")}
+            raise Failure(f"{e}: {self.seen()}, it is at {state} and said {box.read(self.out)!r}") from None
         said = box.read(self.out).replace(f"ready {self.root}\n", "")
         if said:
             raise Failure(f"somebody said: {said}")

@@ -1,10 +1,12 @@
 /*
  * share - one shared object, a process that stays (the outsider) and two that are dumped (the tree)
  *
- *   share shm|disk|memfd|anon|sysv|sysvkey|hugefile|hugememfd|hugeanon map|fd|flight PATH
+ *   share shm|disk|memfd|anon|sysv|sysvkey|hugefile|hugememfd|hugeanon map|fd|thread|flight PATH
  *
  * The outsider makes the object and forks the tree; with "fd" it keeps but a descriptor and
- * reads through that; a "hugefile" is the file "object" of the hugetlbfs PATH.huge; with "flight" its descriptor is on its way through a socket, where nobody sees it. Everybody counts in the object, under a robust lock; who finds the lock abandoned
+ * reads through that; with "thread" its main thread ends and another goes on; with "flight" its descriptor
+ * is on its way through a socket, where nobody sees it. A "hugefile" is the file "object" of
+ * the hugetlbfs PATH.huge. Everybody counts in the object, under a robust lock; who finds the lock abandoned
  * says so and counts that, too. The outsider prints "ready TREE-PID", and each 10 ms its view
  * goes to the file PATH.log: "tree COUNT outsider COUNT dead COUNT".
  */
@@ -135,6 +137,31 @@ static void run_outsider(struct shared *shared, int fd, const char *path)
 	}
 }
 
+struct outsider {
+	struct shared *shared;
+	const char *path;
+};
+
+static void *run_thread(void *arg)
+{
+	const struct outsider *outsider = arg;
+
+	run_outsider(outsider->shared, -1, outsider->path);
+	return NULL;
+}
+
+/* From now on /proc shows nothing of it but its threads. */
+static void leave_to_thread(struct shared *shared, const char *path)
+{
+	static struct outsider outsider;
+	pthread_t thread;
+
+	outsider = (struct outsider){ shared, path };
+	if (pthread_create(&thread, NULL, run_thread, &outsider))
+		die("pthread_create");
+	pthread_exit(NULL);
+}
+
 static void send_away(int fd)
 {
 	union {
@@ -164,7 +191,7 @@ int main(int argc, char **argv)
 
 	if (argc != 4) {
 		fprintf(stderr, "usage: share shm|disk|memfd|anon|sysv|sysvkey|hugefile|hugememfd|hugeanon "
-				"map|fd|flight PATH\n");
+				"map|fd|thread|flight PATH\n");
 		return 2;
 	}
 	by_fd = !strcmp(argv[2], "fd");
@@ -201,6 +228,8 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	while (in_flight)
 		pause();
+	if (!strcmp(argv[2], "thread"))
+		leave_to_thread(shared, argv[3]);
 	run_outsider(shared, by_fd ? fd : -1, argv[3]);
 	return 0;
 }
