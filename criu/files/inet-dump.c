@@ -52,7 +52,8 @@ bool inet_match(const struct file_desc *desc)
 	type = sock_option(desc->fd, SO_TYPE);
 	proto = sock_option(desc->fd, SO_PROTOCOL);
 	return (domain == AF_INET || domain == AF_INET6) &&
-	       ((type == SOCK_STREAM && proto == IPPROTO_TCP) || (type == SOCK_DGRAM && proto == IPPROTO_UDP));
+	       ((type == SOCK_STREAM && proto == IPPROTO_TCP) || (type == SOCK_DGRAM && proto == IPPROTO_UDP) ||
+		type == SOCK_RAW);
 }
 
 /* --- plan ------------------------------------------------------------------- */
@@ -61,7 +62,8 @@ bool inet_match(const struct file_desc *desc)
 static int fresh_socket(struct files_dump *ctx, const InetSkEntry *entry)
 {
 	struct inet_dump *state = inet_dump_state(ctx);
-	void *known = hash_get(&state->fresh, entry->family, entry->proto);
+	const uint64_t kind = (uint64_t)entry->type << 32 | entry->proto;
+	void *known = hash_get(&state->fresh, entry->family, kind);
 	int fd;
 
 	if (known)
@@ -70,7 +72,7 @@ static int fresh_socket(struct files_dump *ctx, const InetSkEntry *entry)
 	if (fd < 0)
 		return fail_errno("socket");
 	VEC_PUSH(&state->all_fresh, fd);
-	hash_put(&state->fresh, entry->family, entry->proto, (void *)(intptr_t)(fd + 1));
+	hash_put(&state->fresh, entry->family, kind, (void *)(intptr_t)(fd + 1));
 	return fd;
 }
 
@@ -92,7 +94,7 @@ static uint32_t state_of(const InetSkEntry *entry, int fd)
 	union inet_addr peer;
 	socklen_t peer_bytes = sizeof(peer);
 
-	if (entry->proto != IPPROTO_TCP)
+	if (!inet_is_tcp(entry))
 		return getpeername(fd, &peer.sa, &peer_bytes) ? INET_CLOSE : INET_ESTABLISHED;
 	return getsockopt(fd, SOL_TCP, TCP_INFO, &info, &bytes) ? INET_CLOSE : info.tcpi_state;
 }
@@ -265,14 +267,16 @@ int inet_plan(struct files_dump *ctx, struct file_desc *desc)
 		       desc->link);
 		return 0;
 	}
-	if (entry->proto == IPPROTO_TCP) {
+	if (inet_is_tcp(entry)) {
 		err = plan_tcp(ctx, desc, fresh);
+	} else if (entry->type == SOCK_RAW) {
+		err = inet_raw_plan(ctx, desc);
 	} else {
 		warn_of_queue(desc);
 		err = fill_udp_shutdown(ctx, desc);
 	}
 	err = err ?: inet_opts_dump(ctx, desc, fresh);
-	if (!err && entry->proto != IPPROTO_TCP)
+	if (!err && !inet_is_tcp(entry))
 		err = inet_mcast_dump(ctx, desc, &inet_dump_state(ctx)->groups, &inet_dump_state(ctx)->has_groups);
 	err = err ?: sock_opts_dump(ctx, desc, &entry->opts);
 	return err ? err : fown_dump(ctx, desc, &entry->fown);

@@ -32,7 +32,7 @@
 #define SO_RCVMARK_		75
 #define SO_TXREHASH_		74
 
-enum where { FOR_NOBODY, FOR_ANY, FOR_V6, FOR_TCP, FOR_UNCONNECTED_TCP, FOR_UDP };
+enum where { FOR_NOBODY, FOR_ANY, FOR_V6, FOR_TCP, FOR_UNCONNECTED_TCP, FOR_UDP, FOR_RAW };
 
 struct option_name {
 	int level, name;
@@ -99,6 +99,9 @@ static const struct option_name others[] = {
 	OPTION(SOL_IPV6, IPV6_ORIGDSTADDR, FOR_V6),
 	OPTION(SOL_IPV6, IPV6_UNICAST_IF, FOR_V6),
 	OPTION(SOL_IPV6, IPV6_RECVFRAGSIZE, FOR_V6),
+	OPTION(SOL_IP, IP_ROUTER_ALERT, FOR_RAW),
+	OPTION(SOL_IPV6, IPV6_CHECKSUM, FOR_RAW),
+	OPTION(SOL_IPV6, IPV6_HDRINCL, FOR_RAW),
 	OPTION(SOL_TCP, TCP_MAXSEG, FOR_UNCONNECTED_TCP),
 	OPTION(SOL_TCP, TCP_WINDOW_CLAMP, FOR_UNCONNECTED_TCP),
 	OPTION(SOL_TCP, TCP_FASTOPEN, FOR_UNCONNECTED_TCP),
@@ -122,7 +125,7 @@ static const struct option_name others[] = {
 };
 
 /* Fields of mainline's messages. */
-enum part { PART_IP, PART_TCP };
+enum part { PART_IP, PART_TCP, PART_RAW };
 
 struct named_option {
 	struct option_name option;
@@ -142,7 +145,15 @@ struct named_option {
 			offsetof(TcpOptsEntry, field)                                                                  \
 	}
 
+#define RAW_FIELD(name, field)                                                                                         \
+	{                                                                                                              \
+		OPTION(SOL_IP, name, FOR_RAW), PART_RAW, true, false, offsetof(IpOptsRawEntry, has_##field),           \
+			offsetof(IpOptsRawEntry, field)                                                                \
+	}
+
 static const struct named_option named[] = {
+	RAW_FIELD(IP_HDRINCL, hdrincl),
+	RAW_FIELD(IP_NODEFRAG, nodefrag),
 	IP_FIELD(SOL_IP, IP_FREEBIND, FOR_ANY, true, freebind),
 	IP_FIELD(SOL_IP, IP_PKTINFO, FOR_ANY, true, pktinfo),
 	IP_FIELD(SOL_IPV6, IPV6_RECVPKTINFO, FOR_V6, true, pktinfo),
@@ -163,11 +174,13 @@ static bool concerns(const struct option_name *option, const InetSkEntry *entry)
 	case FOR_V6:
 		return entry->family == AF_INET6;
 	case FOR_TCP:
-		return entry->proto == IPPROTO_TCP;
+		return inet_is_tcp(entry);
 	case FOR_UNCONNECTED_TCP:
-		return entry->proto == IPPROTO_TCP && !inet_is_connection(entry);
+		return inet_is_tcp(entry) && !inet_is_connection(entry);
 	case FOR_UDP:
-		return entry->proto != IPPROTO_TCP;
+		return !inet_is_tcp(entry);
+	case FOR_RAW:
+		return entry->type == SOCK_RAW;
 	default:
 		return true;
 	}
@@ -205,6 +218,8 @@ static bool differs(int fd, int fresh, const struct option_name *option, struct 
 
 static void *part_of(const InetSkEntry *entry, enum part part)
 {
+	if (part == PART_RAW)
+		return entry->ip_opts ? entry->ip_opts->raw : NULL;
 	return part == PART_IP ? (void *)entry->ip_opts : (void *)entry->tcp_opts;
 }
 
@@ -213,7 +228,9 @@ static void dump_named(struct files_dump *ctx, const struct file_desc *desc, int
 	InetSkEntry *entry = desc->entry->isk;
 
 	entry->ip_opts = model_new(ctx->model, IpOptsEntry, ip_opts_entry__init);
-	if (entry->proto == IPPROTO_TCP)
+	if (entry->type == SOCK_RAW)
+		entry->ip_opts->raw = model_new(ctx->model, IpOptsRawEntry, ip_opts_raw_entry__init);
+	if (inet_is_tcp(entry))
 		entry->tcp_opts = model_new(ctx->model, TcpOptsEntry, tcp_opts_entry__init);
 	for (size_t i = 0; i < ARRAY_SIZE(named); i++) {
 		char *part = part_of(entry, named[i].part);
@@ -279,10 +296,13 @@ int inet_opts_dump(struct files_dump *ctx, const struct file_desc *desc, int fre
 
 	dump_named(ctx, desc, fresh);
 	dump_others(ctx, desc, fresh);
-	if (concerns(&v6only, entry) && get(desc->fd, &v6only, &value)) {
+	/* A raw socket has a number from the start, and may not choose any more. */
+	if (entry->type != SOCK_RAW && concerns(&v6only, entry) && get(desc->fd, &v6only, &value)) {
 		entry->has_v6only = true;
 		entry->v6only = value.bytes[0] != 0;
 	}
+	if (entry->type == SOCK_RAW)
+		inet_raw_dump_opts(ctx, desc, fresh);
 	refuse_unsaved(ctx, desc);
 	return 0;
 }
@@ -357,11 +377,12 @@ int inet_opts_restore(const InetSkEntry *entry, int fd)
 	const int only = entry->v6only;
 	int err = 0;
 
-	if (entry->has_v6only && entry->family == AF_INET6)
+	if (entry->has_v6only && entry->family == AF_INET6 && entry->type != SOCK_RAW)
 		err = set(fd, &v6only, &only, sizeof(only));
-	if (!err && entry->proto == IPPROTO_TCP)
+	if (!err && inet_is_tcp(entry))
 		err = restore_old_keepalive(entry->opts, fd);
 	err = err ?: restore_named(entry, fd, false);
+	err = err ?: inet_raw_restore_opts(entry, fd);
 	for (size_t i = 0; i < entry->n_options && !err; i++) {
 		const InetOptionEntry *option = entry->options[i];
 

@@ -30,10 +30,16 @@ enum inet_shutdown {
 	INET_SHUT_WR = 2,
 };
 
+/** inet_is_tcp - or UDP, or a raw socket, which may have the protocol's number, too. */
+static inline bool inet_is_tcp(const InetSkEntry *entry)
+{
+	return entry->type == SOCK_STREAM && entry->proto == IPPROTO_TCP;
+}
+
 /** inet_is_connection - a TCP socket with another end, in any state of it? */
 static inline bool inet_is_connection(const InetSkEntry *entry)
 {
-	return entry->proto == IPPROTO_TCP && entry->state != INET_CLOSE && entry->state != INET_LISTEN;
+	return inet_is_tcp(entry) && entry->state != INET_CLOSE && entry->state != INET_LISTEN;
 }
 
 /* --- addresses (inet-addr.c) ------------------------------------------------- */
@@ -78,6 +84,24 @@ int must_check inet_opts_restore(const InetSkEntry *entry, int fd);
 /** inet_opts_restore_late - what would delay or send what is put back into the queues. */
 int must_check inet_opts_restore_late(const InetSkEntry *entry, int fd);
 
+/* --- raw sockets (inet-raw.c) --------------------------------------------------- */
+
+/* A line of /proc/net/raw or raw6. */
+struct inet_raw {
+	uint64_t ino;
+	uint32_t state, dst[4], dst_port;
+};
+
+/** inet_raw_plan - peer, state and whether it is shut down. */
+int must_check inet_raw_plan(struct files_dump *ctx, const struct file_desc *desc);
+/** inet_raw_dump_opts - the rest of its options; @fresh: as for inet_opts_dump(). */
+void inet_raw_dump_opts(struct files_dump *ctx, const struct file_desc *desc, int fresh);
+int must_check inet_raw_validate(const InetSkEntry *entry);
+int must_check inet_raw_restore_opts(const InetSkEntry *entry, int fd);
+
+/** inet_parse_raw - addresses have @n_words, 1 or 4; false: no line of a socket (unit tests). */
+bool inet_parse_raw(const char *line, size_t n_words, struct inet_raw *ret);
+
 /* --- multicast (inet-mcast.c) -------------------------------------------------- */
 
 /* A group that somebody is in. */
@@ -109,7 +133,7 @@ struct tcp_flows {
 
 /* What is known of internet sockets while a dump lasts. */
 struct inet_dump {
-	struct hash fresh;	      /* (family, protocol) -> descriptor + 1 */
+	struct hash fresh;	      /* (family, type and protocol) -> descriptor + 1 */
 	VEC(int) all_fresh;	      /* owned */
 	struct hash shut;	      /* inode -> struct sock_diag_inet *, of bound UDP sockets */
 	sock_diag_inet_list lists[2]; /* of IPv4, IPv6 */

@@ -1,5 +1,5 @@
 /*
- * Internet sockets: TCP and UDP over IPv4 and IPv6.
+ * Internet sockets: TCP, UDP and raw ones (inet-raw.c), over IPv4 and IPv6.
  *
  * The kernel keeps: options, addresses, state, which directions are shut down, what is queued; of a TCP
  * socket that listens, the limit of its backlog. All of it can be seen from outside.
@@ -24,7 +24,7 @@
 
 static int validate_state(const InetSkEntry *entry)
 {
-	const bool tcp = entry->proto == IPPROTO_TCP;
+	const bool tcp = inet_is_tcp(entry);
 
 	if (!entry->state || entry->state > INET_CLOSING ||
 	    (!tcp && entry->state != INET_CLOSE && entry->state != INET_ESTABLISHED))
@@ -37,6 +37,7 @@ static int inet_validate(const struct model *model, const FileEntry *file)
 	const InetSkEntry *entry = file->isk;
 	int err = validate_state(entry);
 
+	err = err ?: inet_raw_validate(entry);
 	err = err ?: inet_opts_validate(entry);
 	return err ?: sock_opts_validate(entry->opts);
 }
@@ -107,19 +108,19 @@ static int bind_node(const struct inet_node *node)
 	return 0;
 }
 
-static int connect_udp(const struct inet_node *node)
+static int connect_plain(const struct inet_node *node)
 {
 	char text[INET_ADDR_TEXT];
 	union inet_addr addr;
 	int bytes;
 
-	if (node->entry->proto == IPPROTO_TCP || node->entry->state != INET_ESTABLISHED)
+	if (inet_is_tcp(node->entry) || node->entry->state != INET_ESTABLISHED)
 		return 0;
 	bytes = inet_addr_dst(node->entry, &addr);
 	if (bytes < 0)
 		return bytes;
 	if (connect(node->fd, &addr.sa, bytes))
-		return fail_errno("cannot connect a UDP socket to %s", inet_addr_text(&addr, text));
+		return fail_errno("cannot connect a socket to %s", inet_addr_text(&addr, text));
 	return 0;
 }
 
@@ -141,7 +142,7 @@ static int make_node(struct inet_node *node)
 		return node->stream ? tcp_connect(node) : 0;
 	err = set_reuse(node, node->forced || entry->state == INET_LISTEN);
 	err = err ?: bind_node(node);
-	return err ?: connect_udp(node);
+	return err ?: connect_plain(node);
 }
 
 /* --- the nodes ------------------------------------------------------------------ */
@@ -159,7 +160,8 @@ static void find_shared_ports(struct inet_restore *state)
 	for (size_t i = 0; i < state->nodes.n; i++) {
 		struct inet_node *node = &state->nodes.data[i], *other;
 
-		if (!node->entry->src_port)
+		/* The port of a raw socket is its protocol. */
+		if (!node->entry->src_port || node->entry->type == SOCK_RAW)
 			continue;
 		other = hash_get(&first, port_key(node->entry), 0);
 		if (other)

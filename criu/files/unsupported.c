@@ -27,7 +27,6 @@ static const struct {
 	int domain, type, protocol; /* -1: any */
 	const char *what;
 } by_socket[] = {
-	{ AF_INET, SOCK_RAW, -1, "raw socket" },      { AF_INET6, SOCK_RAW, -1, "raw socket" },
 	{ AF_INET, -1, 136, "UDP-Lite socket" },      { AF_INET6, -1, 136, "UDP-Lite socket" },
 	{ AF_INET, -1, 132, "SCTP socket" },	      { AF_INET6, -1, 132, "SCTP socket" },
 	{ AF_INET, -1, 262, "multipath TCP socket" }, { AF_INET6, -1, 262, "multipath TCP socket" },

@@ -9,7 +9,8 @@ static int check_kind(const InetSkEntry *entry)
 {
 	if (entry->family != AF_INET && entry->family != AF_INET6)
 		return fail(EINVAL, "files.img: internet socket %u: family %u", entry->id, entry->family);
-	if ((entry->proto != IPPROTO_TCP || entry->type != SOCK_STREAM) &&
+	if ((entry->type != SOCK_RAW || entry->proto > IPPROTO_RAW) &&
+	    (entry->proto != IPPROTO_TCP || entry->type != SOCK_STREAM) &&
 	    (entry->proto != IPPROTO_UDP || entry->type != SOCK_DGRAM))
 		return fail(ENOTSUP,
 			    "files.img: internet socket %u: type %u with protocol %u: not supported by this version",

@@ -43,7 +43,7 @@ int main(void)
 	check_bad(file, &entry->id, 77, -EINVAL);
 	check_bad(file, &entry->family, AF_UNIX, -EINVAL);
 	check_bad(file, &entry->family, AF_INET, -EINVAL);
-	check_bad(file, &entry->type, SOCK_RAW, -ENOTSUP);
+	check_bad(file, &entry->type, SOCK_SEQPACKET, -ENOTSUP);
 	check_bad(file, &entry->proto, IPPROTO_UDP, -ENOTSUP);
 	check_bad(file, &entry->src_port, 65536, -EINVAL);
 	check_bad(file, &entry->dst_port, 65536, -EINVAL);
