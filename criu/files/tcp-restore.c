@@ -184,6 +184,20 @@ static int put_bytes(int fd, const void *bytes, size_t n)
 	return 0;
 }
 
+/*
+ * Repair mode puts bytes into the queue and wakes nobody, so an epoll instance that was given the socket before would not
+ * know of them. Setting the low-water mark looks whether that is reached; the right one comes later
+ * (sock_opts_restore()), and is looked at as well.
+ */
+static int wake_readers(const struct inet_node *node)
+{
+	const int bytes = 1;
+
+	if (node->stream->entry->inq_len && setsockopt(node->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes)))
+		return fail_errno("SO_RCVLOWAT");
+	return 0;
+}
+
 /* Room for all of it. What can be received is limited again at once, or a full window would open. */
 static int fill_received(const struct inet_node *node)
 {
@@ -192,7 +206,8 @@ static int fill_received(const struct inet_node *node)
 
 	err = err ?: set_option(node->fd, TCP_REPAIR_QUEUE, TCP_RECV_QUEUE);
 	err = err ?: put_bytes(node->fd, node->stream->inq, node->stream->entry->inq_len);
-	return err ?: set_buffers(node->fd, most, node->entry->opts->so_rcvbuf / 2);
+	err = err ?: set_buffers(node->fd, most, node->entry->opts->so_rcvbuf / 2);
+	return err ?: wake_readers(node);
 }
 
 static int restore_window(const struct inet_node *node)
