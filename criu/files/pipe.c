@@ -78,9 +78,8 @@ static int pipe_resolve(struct files_dump *ctx, struct file_desc *desc)
 		return 0;
 	pipe->has_outside = pipe->outside = true;
 	owner = outside_owner_text(ctx, desc->st.st_ino, true);
-	pr_warn("%s: only processes outside the tree have its %s end (it is open in %s): restore wants another one, "
-		"with "
-		"--inherit-fd fd[N]:%s, or --external pipe[%" PRIu32 "] to find it closed",
+	pr_warn("%s: only processes outside the tree have its %s end (it is open in %s): restored, the tree finds it "
+		"closed, unless --inherit-fd fd[N]:%s gives another one; --external pipe[%" PRIu32 "] accepts that",
 		desc->link, outside == PIPE_OUTSIDE_READER ? "reading" : "writing", owner, desc->link, pipe->pipe_id);
 	return 0;
 }
@@ -146,10 +145,10 @@ static int pipe_make(struct files_restore *ctx, const FileEntry *file, struct ma
 	if (fd >= 0)
 		return inherit_take(fd, flags, ret);
 	if (entry->outside && !may_be_closed(ctx->options, entry->pipe_id))
-		return fail(EINVAL,
-			    "%s: its other end was a process's outside the tree: give another one with --inherit-fd "
-			    "fd[N]:%s, or have it closed with --external pipe[%" PRIu32 "]",
-			    key, key, entry->pipe_id);
+		pr_warn("%s: its other end was a process's outside the tree, and is closed now: --inherit-fd fd[N]:%s "
+			"gives "
+			"another one, --external pipe[%" PRIu32 "] says that none is wanted",
+			key, key, entry->pipe_id);
 
 	pipe = pipe_made(files_restore_state(ctx), entry->pipe_id, false);
 	if (pipe->read_fd < 0) {
