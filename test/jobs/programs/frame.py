@@ -6,6 +6,7 @@ work; Program.cycle() dumps them, sees that all are gone, restores them and sees
 import glob
 import json
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -100,9 +101,14 @@ class Program:
         if self.user:
             shutil.chown(self.dir, self.user)
             shutil.chown(self.tmp, self.user)
-            kwargs.update(user=self.user, group=self.user, extra_groups=[])
+            kwargs.update(self.as_user())
         kwargs.setdefault("env", self.env)
         return box.start(argv, self.out, cwd=self.dir, **kwargs)
+
+    def as_user(self):
+        """Arguments of subprocess that make the command self.user's."""
+        entry = pwd.getpwnam(self.user)
+        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
     def begin(self):
         self.root = self.start()
@@ -212,6 +218,8 @@ def run_job(cls, cycles, tally):
             tally.ok(f"{job.name} {stage}", " ".join(f"{k}={v}" for k, v in figures[-1].items()))
         stage = "self-check"
         tally.ok(f"{job.name} {stage}", job.finish())
+        if "dump_ms" not in middle(figures):
+            return
         print("RESULT " + json.dumps({"name": job.name, "date": time.strftime("%Y-%m-%d"), "kernel": os.uname().release,
                                       "versions": {p: version(p) for p in job.packages},
                                       "options": list(job.options), "cycles": len(figures), **middle(figures)}))

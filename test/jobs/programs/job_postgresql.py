@@ -45,7 +45,7 @@ class PostgreSQL(Program):
         self.env.update(PGHOST=self.socket, PGDATABASE="postgres", PGUSER="postgres")
 
     def tool(self, *argv):
-        return run(*argv, env=self.env, cwd=self.dir, user=self.user, group=self.user, extra_groups=[])
+        return run(*argv, env=self.env, cwd=self.dir, **self.as_user())
 
     def sql(self, text):
         return [line.split("|") for line in self.tool(f"{self.bin}/psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", text).splitlines()]
@@ -56,7 +56,7 @@ class PostgreSQL(Program):
     def start(self):
         root = self.spawn("/bin/sh", "-c", f"""
             mkdir {self.socket} && {self.bin}/initdb -D {self.data} || exit
-            {self.bin}/postgres -D {self.data} -c listen_addresses='' -k {self.socket} &
+            {self.bin}/postgres -D {self.data} -k {self.socket} &
             until {self.bin}/pg_isready -q; do sleep 0.1; done
             {self.bin}/pgbench -iq && {self.bin}/psql -Xqc 'create table steps (client int, n int)' || exit
             {self.bin}/pgbench -f {self.script} -n -D n=0 -c {CLIENTS} -j 2 -T 100000 -l --log-prefix={self.dir}/told

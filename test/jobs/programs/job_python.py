@@ -10,6 +10,7 @@ python-futures    a ProcessPoolExecutor whose results are awaited in a ThreadPoo
 python-asyncio    server and clients in two processes, over a unix socket: on each of five connections every message
                   comes once and in order, also by way of a queue, a lock and a `cat` behind pipes; no timer fires
                   early, and a thread of the default executor that waits for its input still gets it
+python-asyncio-tcp  the same over loopback
 """
 import os
 
@@ -48,4 +49,9 @@ class Asyncio(Logged):
         return self.spawn(PYTHON, os.path.join(HERE, "asyncjob.py"), self.kind, self.log, os.path.join(self.dir, "stop"))
 
 
-JOBS = [Pool, Shm, Manager, Futures, Asyncio]
+class AsyncioTcp(Asyncio):
+    name, kind = "python-asyncio-tcp", "tcp"
+    options = ("--tcp-established",)
+
+
+JOBS = [Pool, Shm, Manager, Futures, Asyncio, AsyncioTcp]

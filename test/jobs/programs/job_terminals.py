@@ -252,14 +252,19 @@ class Tmux(Program):
             self.count += 1
             self.vim("G", "o", f"line {self.count}", "Escape", ":w", "Enter")
             wait_for(lambda: self.lines()[-1:] == [f"line {self.count}"], 30, f"line {self.count} of the file")
+            # the file is there before vim says so
+            wait_for(lambda: re.search(rf"\b{self.count + 1} lines, .* written$", self.shown()), 30, "vim to say so")
         if self.lines() != ["", *(f"line {n}" for n in range(1, self.count + 1))]:
             raise Failure(f"the file has {self.lines()}")
 
+    def shown(self):
+        return self.command("capture-pane", "-p", "-t", "0.0")
+
     def before_dump(self):
-        self.screen = self.command("capture-pane", "-p", "-t", "0.0")
+        self.screen = self.shown()
 
     def after_restore(self):
-        screen = self.command("capture-pane", "-p", "-t", "0.0")
+        screen = self.shown()
         if screen != self.screen:
             raise Failure(f"the screen was {self.screen!r} and is {screen!r}")
         client = Client([*self.tmux, "attach"], self.env, 40, 100)

@@ -80,7 +80,7 @@ def main():
     tally = box.Tally()
     for name in options.jobs or jobs:
         cls = jobs[name]
-        cycles = options.cycles or (min(cls.cycles, 2) if options.quick else cls.cycles)
+        cycles = (min(cls.cycles, 2) if options.quick else cls.cycles) if options.cycles is None else options.cycles
         if options.inside:
             frame.run_job(cls, cycles, tally)
             continue
