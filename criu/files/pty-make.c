@@ -1,43 +1,29 @@
 /*
- * Making ptys anew.
+ * Making ptys anew; their descriptions are opened by pty-open.c.
  *
  * A pty gets the lowest free number, so masters are opened until the wanted
  * one comes up; those before it are kept for other ptys of the images, and
  * closed in the end. A number somebody else has can't be had. Order, for each
  * pty: master, unlocked; owner and mode of the slave; settings and size, while nobody would be
  * told of them; one slave, from which the rest is made; what waits in both
- * directions. Then the descriptions are opened, and when all exist, what would have been in the way: exclusive mode,
+ * directions. When all descriptions exist, what would have been in their way: exclusive mode,
  * lock, packet mode; and masters of slaves that are hung up go. The first slave is closed when
  * sessions have their terminals: only then the master sees whether there are any.
  */
 #include <asm/termbits.h>
 #include <dirent.h>
 #include <inttypes.h>
-#include <poll.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
 
+#include "files/pty-make.h"
 #include "files/pty-queue.h"
-#include "files/tty-internal.h"
 #include "files/tty-settings.h"
 #include "kernel/path.h"
 
 #define DEVPTS_MAGIC 0x1cd1
-
-struct pty {
-	uint32_t index;
-	const TtyInfoEntry *master, *slave; /* one of them may be NULL */
-	const char *ptmx;
-	int master_flags;
-	int master_fd, slave_fd; /* owned; -1 before it is made, and when it has become a description */
-	bool made;
-};
 
 /* A master on the way to another one. */
 struct surplus {
@@ -376,7 +362,7 @@ static bool needs_slave(const struct model *model, const struct pty *pty)
 	return slave->closed || slave->sid || is_used(model, slave);
 }
 
-static int make_pty(struct files_restore *ctx, struct pty *pty)
+static int make_whole(struct files_restore *ctx, struct pty *pty)
 {
 	const int unlock = 0;
 	int err = open_master(ctx, pty);
@@ -397,103 +383,14 @@ static int make_pty(struct files_restore *ctx, struct pty *pty)
 	return restore_queues(ctx->model, pty);
 }
 
-/* --- descriptions ----------------------------------------------------------------------- */
-
-/* A master can be opened only once. */
-static int make_master(struct pty *pty, int flags, struct made_file *ret)
+int pty_make(struct files_restore *ctx, const TtyInfoEntry *info, struct pty **ret)
 {
-	if (pty->master_fd < 0)
-		return fail(EINVAL, "pty %" PRIu32 " has two masters", pty->index);
-	if (fcntl(pty->master_fd, F_SETFL, flags))
-		return fail_errno("pty %" PRIu32 ": F_SETFL", pty->index);
-	/* Others go on with it until ttys_made(). */
-	ret->fd = fcntl(pty->master_fd, F_DUPFD_CLOEXEC, 0);
-	return ret->fd < 0 ? fail_errno("pty %" PRIu32 ": master", pty->index) : 0;
-}
-
-static bool is_slave_of(int fd, const struct pty *pty)
-{
-	struct stat st, slave;
-
-	return !fstat(fd, &st) && !fstat(pty->slave_fd, &slave) && st.st_dev == slave.st_dev &&
-	       st.st_ino == slave.st_ino;
-}
-
-/* By its name, which is what its link reads; without one, through the master. */
-static int make_slave(const struct model *model, const struct pty *pty, const FileEntry *entry, int flags,
-		      struct made_file *ret)
-{
-	const FileEntry *reg = entry->tty->has_regf_id ? model_file(model, entry->tty->regf_id) : NULL;
-	auto_fd int fd = reg && reg->reg ? path_open(reg->reg->name, flags | O_NOCTTY) : -1;
-
-	if (fd >= 0 && is_slave_of(fd, pty)) {
-		ret->fd = take_fd(&fd);
-		return 0;
-	}
-	ret->fd = ioctl(pty->master_fd, TIOCGPTPEER, flags | O_NOCTTY | O_CLOEXEC);
-	return ret->fd < 0 ? fail_errno("pty %" PRIu32 ": cannot open its slave", pty->index) : 0;
-}
-
-struct opener {
-	int slave_fd, flags, fd;
-	const char *name;
-};
-
-/* In a process that shares our descriptors. It gives the terminal up again: ending with it would hang it up. */
-static int open_as_session(void *arg)
-{
-	struct opener *opener = arg;
-
-	signal(SIGHUP, SIG_IGN);
-	opener->fd = -EPERM;
-	if (setsid() < 0 || ioctl(opener->slave_fd, TIOCSCTTY, 0)) {
-		opener->fd = -errno;
-		return 0;
-	}
-	opener->fd = open(opener->name, opener->flags | O_CLOEXEC);
-	if (opener->fd < 0)
-		opener->fd = -errno;
-	if (ioctl(opener->slave_fd, TIOCNOTTY) && opener->fd >= 0) {
-		close(opener->fd);
-		opener->fd = -errno;
-	}
-	return 0;
-}
-
-/* Only in a session that has the terminal /dev/tty leads there: for the moment that is one of our own. */
-static int make_dev_tty(const struct model *model, const struct pty *pty, const FileEntry *entry, int flags,
-			struct made_file *ret)
-{
-	enum { STACK_BYTES = 64 * 1024 };
-	const FileEntry *reg = entry->tty->has_regf_id ? model_file(model, entry->tty->regf_id) : NULL;
-	struct opener opener = { .slave_fd = pty->slave_fd, .flags = flags, .fd = -EINVAL };
-	auto_free char *stack = xalloc(STACK_BYTES);
-	pid_t pid;
-
-	opener.name = reg && reg->reg ? reg->reg->name : "/dev/tty";
-	pid = clone(open_as_session, stack + STACK_BYTES, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &opener);
-	if (pid < 0)
-		return fail_errno("cannot make a process to open %s", opener.name);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	if (opener.fd < 0)
-		return fail(-opener.fd, "pty %" PRIu32 ": cannot open it as %s", pty->index, opener.name);
-	ret->fd = opener.fd;
-	return 0;
-}
-
-int pty_make(struct files_restore *ctx, const FileEntry *entry, const TtyInfoEntry *info, struct made_file *ret)
-{
-	const int flags = file_open_flags(entry->tty->flags);
 	struct pty *pty = pty_of(ctx, info);
-	int err = pty->made ? 0 : make_pty(ctx, pty);
+	int err = pty->made ? 0 : make_whole(ctx, pty);
 
-	if (err)
-		return err;
-	if (info == pty->master)
-		return make_master(pty, flags, ret);
-	return info->type == TTY_TYPE__CTTY ? make_dev_tty(ctx->model, pty, entry, flags, ret)
-					    : make_slave(ctx->model, pty, entry, flags, ret);
+	if (!err)
+		*ret = pty;
+	return err;
 }
 
 int pty_slave_fd(struct files_restore *ctx, const TtyInfoEntry *info)

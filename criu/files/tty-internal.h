@@ -1,4 +1,4 @@
-/* What the files about terminals share: tty.c, tty-outside.c, pty-dump.c, pty-make.c. Nothing else includes it. */
+/* What the files about terminals share: tty.c, tty-outside.c, pty-dump.c, pty-make.c, pty-open.c. Nothing else includes it. */
 #ifndef CRIU_FILES_TTY_INTERNAL_H
 #define CRIU_FILES_TTY_INTERNAL_H
 
@@ -60,8 +60,8 @@ const TtyInfoEntry *tty_info_of(const struct model *model, uint32_t id);
 /** pty_is_made - is the terminal of @info made anew, as its master is in the images or it was hung up? */
 bool pty_is_made(const struct model *model, const TtyInfoEntry *info);
 
-/** pty_make - the description of a master, a slave, or of a slave that was opened as /dev/tty */
-int must_check pty_make(struct files_restore *ctx, const FileEntry *entry, const TtyInfoEntry *info,
+/** pty_open - the description of a master, a slave, or of a slave that was opened as /dev/tty */
+int must_check pty_open(struct files_restore *ctx, const FileEntry *entry, const TtyInfoEntry *info,
 			struct made_file *ret);
 
 /** pty_slave_fd - a descriptor of the slave that the session @sid has as its terminal; -1: none; borrowed. */

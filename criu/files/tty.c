@@ -2,7 +2,7 @@
  * Terminals: which one a description is of, and where that one lives.
  *
  * A pty whose master is in the tree lives there: it is made anew (pty-dump.c,
- * pty-make.c, pty-queue.c). Any other is outside: that of a shell job stays behind
+ * pty-make.c, pty-open.c, pty-queue.c). Any other is outside: that of a shell job stays behind
  * (tty-outside.c); one that is named with --external is whatever the user gives
  * back with --inherit-fd and is not changed, but if it was the controlling terminal of a
  * session in the tree, it is so again. The rest, serial lines, consoles and
@@ -262,7 +262,7 @@ static int tty_make(struct files_restore *ctx, const FileEntry *entry, struct ma
 		return inherit_take(fd, flags, ret);
 	if (info->type == TTY_TYPE__EXT_TTY)
 		return fail(ENOENT, "terminal %s is external; supply it with --inherit-fd fd[N]:%s", key, key);
-	return pty_is_made(ctx->model, info) ? pty_make(ctx, entry, info, ret)
+	return pty_is_made(ctx->model, info) ? pty_open(ctx, entry, info, ret)
 					     : tty_outside_make(ctx, info, flags, ret);
 }
 
