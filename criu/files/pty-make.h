@@ -11,6 +11,7 @@ struct pty {
 	int master_flags;
 	int master_fd, slave_fd; /* owned; -1 before they are made, and when they are closed */
 	bool made;
+	bool master_opened; /* its one description is made */
 };
 
 /**

@@ -18,13 +18,16 @@
 /* A master can be opened only once. */
 static int open_master(struct pty *pty, int flags, struct made_file *ret)
 {
-	if (pty->master_fd < 0)
+	if (pty->master_opened)
 		return fail(EINVAL, "pty %" PRIu32 " has two masters", pty->index);
 	if (fcntl(pty->master_fd, F_SETFL, flags))
 		return fail_errno("pty %" PRIu32 ": F_SETFL", pty->index);
 	/* Others go on with it until ttys_made(). */
 	ret->fd = fcntl(pty->master_fd, F_DUPFD_CLOEXEC, 0);
-	return ret->fd < 0 ? fail_errno("pty %" PRIu32 ": master", pty->index) : 0;
+	if (ret->fd < 0)
+		return fail_errno("pty %" PRIu32 ": master", pty->index);
+	pty->master_opened = true;
+	return 0;
 }
 
 static bool is_slave_of(int fd, const struct pty *pty)
