@@ -1,9 +1,10 @@
-"""Open MPI, and mpi4py with numpy, which Debian builds for Open MPI alone.
+"""Open MPI, also with numpy through mpi4py, which Debian builds for Open MPI alone.
 
 openmpi-ring-N, openmpi-window-N, openmpi-file-N
                   as with MPICH (job_mpich.py); `file` is what people tried in 2014: ranks that share a deleted file
-openmpi-numpy-N   arrays by their buffers (Allreduce, Sendrecv) and pickled objects, each equal to what it has to be in
-                  this step
+openmpi-numpy-N   mpi4py: arrays by their buffers (Allreduce, Sendrecv), pickled objects, an array that each rank has by
+                  itself and grows in each step, and one whose parts all ranks write and read in memory that they
+                  share (Win.Allocate_shared); every number of each equal to what it has to be in this step
 """
 import mpi
 from mpi import FILE, NUMPY, RING, WINDOW

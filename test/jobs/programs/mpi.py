@@ -16,6 +16,7 @@ class Mpi(Logged):
     launcher = ()           # mpirun, and what it needs to know
     ranks = 2
     mode = RING
+    module = "mpi4py.MPI"   # python's way to the library, for NUMPY
     goal = 20               # steps after each restore
 
     def begin(self):
@@ -30,7 +31,7 @@ class Mpi(Logged):
 
     def start(self):
         files = self.log, os.path.join(self.dir, "stop")
-        what = (PYTHON, os.path.join(HERE, "mpinumpy.py")) if self.mode == NUMPY else (self.program, self.mode)
+        what = (PYTHON, os.path.join(HERE, "mpinumpy.py"), self.module) if self.mode == NUMPY else (self.program, self.mode)
         return self.spawn(*self.launcher, "-np", str(self.ranks), *what, *files)
 
 
