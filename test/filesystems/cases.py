@@ -1,12 +1,10 @@
 """Cases in which the file system is not at restore what it was at dump, or never was a plain one."""
-import contextlib
 import os
-import subprocess
 
 import box
 import places
 from box import Failure
-from program import Program
+from program import started
 
 CASES = []
 
@@ -26,32 +24,8 @@ def programs():
 def run(tally, wanted):
     for name, kind, _, function in CASES:
         if wanted(f"case {name}"):
-            run_case(tally, name, kind, function)
-
-
-def run_case(tally, name, kind, function):
-    place = None
-    try:
-        place = kind()
-        function(place)
-        tally.ok(f"case {name}")
-    except places.Lacking as e:
-        tally.skip(f"case {name}", str(e))
-    except Failure as e:
-        tally.fail(f"case {name}", str(e))
-    finally:
-        if place:
-            place.end()
-
-
-@contextlib.contextmanager
-def started(name, dirname=None):
-    """A program that is gone at the end, whatever happens."""
-    tested = Program(name, dirname)
-    try:
-        yield tested
-    finally:
-        tested.end()
+            with places.verdict(tally, f"case {name}"), places.made(kind) as place:
+                function(place)
 
 
 def expect(text, *parts):

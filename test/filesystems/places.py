@@ -29,6 +29,28 @@ def run_quietly(*argv):
     return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
 
 
+@contextlib.contextmanager
+def verdict(tally, name):
+    """Counts what is done inside under a name: passed unless it fails or lacks something."""
+    try:
+        yield
+        tally.ok(name)
+    except Lacking as e:
+        tally.skip(name, str(e))
+    except box.Failure as e:
+        tally.fail(name, str(e))
+
+
+@contextlib.contextmanager
+def made(kind):
+    """A place that is gone at the end, whatever happens."""
+    place = kind()
+    try:
+        yield place
+    finally:
+        place.end()
+
+
 def known(fs):
     return any(line.split()[-1] == fs for line in box.read("/proc/filesystems").splitlines())
 

@@ -1,4 +1,5 @@
 """A zdtm program in a directory of our choice, dumped and restored from here."""
+import contextlib
 import os
 import re
 import signal
@@ -87,3 +88,13 @@ class Program:
     def end(self):
         """Whatever became of it, it is gone."""
         box.kill_all([pid for pid in self.pids if box.alive(pid)])
+
+
+@contextlib.contextmanager
+def started(name, dirname=None):
+    """A program that is gone at the end, whatever happens."""
+    tested = Program(name, dirname)
+    try:
+        yield tested
+    finally:
+        tested.end()

@@ -17,8 +17,7 @@ import cases
 import places
 import program
 import surroundings  # adds its own to the cases
-from box import Failure
-from program import Program
+from program import started
 
 # Each sees another side of an object.  What a file system is likely to break comes first, and is done twice.
 PROGRAMS = ["delshm_family_disk", "delshm_tail_disk", "delshm_meta_disk", "delshm_links_disk", "delshm_roview_disk",
@@ -30,33 +29,19 @@ QUICK_PROGRAMS = 5
 
 
 def run_program(tally, name, place):
-    tested = None
-    try:
-        tested = Program(name, f"{place.dir}/{name}")
+    with places.verdict(tally, f"{place.name}: {name}"), started(name, f"{place.dir}/{name}") as tested:
         for _ in range(2 if name in PROGRAMS[:QUICK_PROGRAMS] else 1):
             tested.cycle()
         tested.finish()
-        tally.ok(f"{place.name}: {name}")
-    except places.Lacking as e:
-        tally.skip(f"{place.name}: {name}", str(e))
-    except Failure as e:
-        tally.fail(f"{place.name}: {name}", str(e))
-    finally:
-        if tested:
-            tested.end()
 
 
 def run_place(tally, kind, names):
     try:
-        place = kind()
+        with places.made(kind) as place:
+            for name in names:
+                run_program(tally, name, place)
     except places.Lacking as e:
         tally.skip(kind.name, str(e))
-        return
-    try:
-        for name in names:
-            run_program(tally, name, place)
-    finally:
-        place.end()
 
 
 def main():

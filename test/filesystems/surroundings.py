@@ -6,7 +6,8 @@ import subprocess
 import box
 import places
 from box import Failure
-from cases import case, expect, shared_views, started
+from cases import case, expect, shared_views
+from program import started
 
 
 class Here(places.Place):

@@ -89,6 +89,18 @@ static inline char *delshm_map(int fd, size_t len, int prot, off_t at)
 	return map;
 }
 
+/*
+ * How most tests begin: their directory, and in it one file, which is mapped as a whole for reading and writing.
+ * The mapping, or NULL (logged).
+ */
+static inline char *delshm_start(const char *name, size_t size, int *ret_fd)
+{
+	if (delshm_init())
+		return NULL;
+	*ret_fd = delshm_create(name, size);
+	return *ret_fd < 0 ? NULL : delshm_map(*ret_fd, size, PROT_READ | PROT_WRITE, 0);
+}
+
 /* 0 when nothing is left in the directory of the test, which is removed. */
 static inline int delshm_fini(void)
 {

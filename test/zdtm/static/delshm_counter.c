@@ -48,12 +48,7 @@ int main(int argc, char **argv)
 
 	test_init(argc, argv);
 
-	if (delshm_init())
-		return 1;
-	fd = delshm_create("counter", (PAGES + 1) * PG);
-	if (fd < 0)
-		return 1;
-	map = delshm_map(fd, (PAGES + 1) * PG, PROT_READ | PROT_WRITE, 0);
+	map = delshm_start("counter", (PAGES + 1) * PG, &fd);
 	if (!map || delshm_unlink("counter") || close(fd))
 		return 1;
 	for (i = 0; i < WRITERS; i++) {

@@ -33,12 +33,7 @@ int main(int argc, char **argv)
 
 	test_init(argc, argv);
 
-	if (delshm_init())
-		return 1;
-	fd = delshm_create("dead", PAGES * PG);
-	if (fd < 0)
-		return 1;
-	map = delshm_map(fd, PAGES * PG, PROT_READ | PROT_WRITE, 0);
+	map = delshm_start("dead", PAGES * PG, &fd);
 	if (!map || delshm_unlink("dead"))
 		return 1;
 	child = test_fork();

@@ -1,4 +1,5 @@
 #include "zdtmtst.h"
+#include "taskutil.h"
 #include "delshm.h"
 
 const char *test_doc = "Code in a deleted shared file, written through one mapping and run through another";
@@ -13,12 +14,7 @@ int main(int argc, char **argv)
 
 	test_init(argc, argv);
 
-	if (delshm_init())
-		return 1;
-	fd = delshm_create("exec", PG);
-	if (fd < 0)
-		return 1;
-	map = delshm_map(fd, PG, PROT_READ | PROT_WRITE, 0);
+	map = delshm_start("exec", PG, &fd);
 	if (!map || delshm_unlink("exec"))
 		return 1;
 	text = mmap(NULL, PG, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
@@ -26,10 +22,7 @@ int main(int argc, char **argv)
 		if (errno != EPERM)
 			return pr_perror("mmap of code");
 		skip("the file system is mounted noexec");
-		test_daemon();
-		test_waitsig();
-		pass();
-		return 0;
+		return skipped_test();
 	}
 	memcpy(map, code, sizeof(code));
 	if (((int (*)(void))text)() != 42)

@@ -48,12 +48,7 @@ int main(int argc, char **argv)
 
 	test_init(argc, argv);
 
-	if (delshm_init())
-		return 1;
-	fd = delshm_create("family", PAGES * PG);
-	if (fd < 0)
-		return 1;
-	map = delshm_map(fd, PAGES * PG, PROT_READ | PROT_WRITE, 0);
+	map = delshm_start("family", PAGES * PG, &fd);
 	if (!map || delshm_unlink("family"))
 		return 1;
 	for (page = 0; page < PAGES; page++)

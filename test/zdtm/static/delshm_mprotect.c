@@ -30,12 +30,7 @@ int main(int argc, char **argv)
 
 	test_init(argc, argv);
 
-	if (delshm_init())
-		return 1;
-	fd = delshm_create("mprotect", PAGES * PG);
-	if (fd < 0)
-		return 1;
-	map = delshm_map(fd, PAGES * PG, PROT_READ | PROT_WRITE, 0);
+	map = delshm_start("mprotect", PAGES * PG, &fd);
 	if (!map || delshm_unlink("mprotect") || close(fd))
 		return 1;
 	for (i = 0; i < PAGES; i++)

@@ -19,12 +19,7 @@ int main(int argc, char **argv)
 
 	test_init(argc, argv);
 
-	if (delshm_init())
-		return 1;
-	fd = delshm_create("name", SIZE);
-	if (fd < 0)
-		return 1;
-	map = delshm_map(fd, SIZE, PROT_READ | PROT_WRITE, 0);
+	map = delshm_start("name", SIZE, &fd);
 	if (!map || delshm_unlink("name"))
 		return 1;
 	pattern_fill(map, SIZE, 1);

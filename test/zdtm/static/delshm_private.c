@@ -42,16 +42,11 @@ int main(int argc, char **argv)
 {
 	static char before[2][4096];
 	pid_t child;
-	int fd, i;
+	int fd = -1, i;
 
 	test_init(argc, argv);
 
-	if (delshm_init())
-		return 1;
-	fd = delshm_create("both", PAGES * PG);
-	if (fd < 0)
-		return 1;
-	shared = delshm_map(fd, PAGES * PG, PROT_READ | PROT_WRITE, 0);
+	shared = delshm_start("both", PAGES * PG, &fd);
 	private = mmap(NULL, PAGES * PG, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 	if (!shared || private == MAP_FAILED || delshm_unlink("both"))
 		return 1;

@@ -54,12 +54,7 @@ int main(int argc, char **argv)
 
 	test_init(argc, argv);
 
-	if (delshm_init())
-		return 1;
-	fd = delshm_create("sparse", SIZE);
-	if (fd < 0)
-		return 1;
-	map = delshm_map(fd, SIZE, PROT_READ | PROT_WRITE, 0);
+	map = delshm_start("sparse", SIZE, &fd);
 	if (!map || delshm_unlink("sparse"))
 		return 1;
 	for (i = 0; i < DATA_PAGES; i++)

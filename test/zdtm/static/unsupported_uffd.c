@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 
 #include "zdtmtst.h"
+#include "taskutil.h"
 #include "delshm.h"
 
 const char *test_doc = "A deleted shared file registered with a userfaultfd is refused, and the job goes on unharmed";
@@ -35,10 +36,7 @@ int main(int argc, char **argv)
 	uffd = syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
 	if (uffd < 0 && (errno == ENOSYS || errno == EPERM)) {
 		skip("no userfaultfd: %s", strerror(errno));
-		test_daemon();
-		test_waitsig();
-		pass();
-		return 0;
+		return skipped_test();
 	}
 	range.range.start = (unsigned long)map;
 	range.range.len = SIZE;
