@@ -16,9 +16,9 @@ static const struct feature_info *find_feature(const char *name)
 /* clang-format off */
 /* Features of mainline that belong to things this version does not save. */
 static const char *const foreign_features[] = {
-	"aio_remap", "tun", "tun_ns", "userns", "loginuid", "cgroupns", "autofs", "compat_cr", "can_map_vdso",
-	"sk_unix_file", "net_diag_raw", "nsid", "link_nsid", "timens", "external_net_ns", "newifindex", "has_ipt_legacy",
-	"pidfd_store", "apparmor_stacking", "move_mount_set_group", "openat2", "overlayfs_maps", "breakpoints",
+	"tun", "tun_ns", "userns", "loginuid", "cgroupns", "autofs", "compat_cr", "can_map_vdso", "net_diag_raw",
+	"nsid", "link_nsid", "timens", "external_net_ns", "newifindex", "has_ipt_legacy", "pidfd_store",
+	"apparmor_stacking", "move_mount_set_group", "overlayfs_maps", "breakpoints",
 };
 /* clang-format on */
 

@@ -21,6 +21,7 @@
 #include "kernel/features-ptrace.h"
 #include "kernel/features.h"
 #include "kernel/pagemap-scan.h"
+#include "kernel/path.h"
 #include "kernel/proc.h"
 #include "kernel/syscalls.h"
 
@@ -46,6 +47,13 @@ static bool probe_clone3_set_tid(void)
 	struct clone_args args = { .set_tid = 1, .set_tid_size = 1 };
 
 	return sys_clone3(&args, sizeof(args)) == -EFAULT;
+}
+
+static bool probe_openat2(void)
+{
+	auto_fd int fd = path_open("/", O_PATH | O_DIRECTORY);
+
+	return fd >= 0;
 }
 
 static bool probe_kcmp(void)
@@ -219,6 +227,7 @@ void features_probe(struct kernel_features *ret)
 {
 	*ret = (struct kernel_features){
 		.clone3_set_tid = probe_clone3_set_tid(),
+		.openat2 = probe_openat2(),
 		.kcmp = probe_kcmp(),
 		.kcmp_epoll = probe_kcmp_epoll(),
 		.pidfd = probe_pidfd(),
@@ -255,6 +264,7 @@ const struct feature_info feature_table[] = {
 	ROW("clone3_set_tid", clone3_set_tid, true, "restored tasks could not have their old pids"),
 	ROW("mnt_id", mnt_id, true, "it could not be told which mount an open file is on"),
 	ROW("ns_pid", ns_pid, true, "the pid namespace of a task could not be told"),
+	ROW("openat2", openat2, true, "files could not be told from symbolic links to others"),
 	ROW("kcmp", kcmp, true, "it could not be told what tasks share"),
 	ROW("pidfd", pidfd, true, "descriptors of tasks could not be examined"),
 	ROW("map_files", map_files, true, "mapped files and shared memory could not be read"),

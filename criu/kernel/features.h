@@ -10,6 +10,7 @@
 
 struct kernel_features {
 	bool clone3_set_tid;
+	bool openat2;
 	bool kcmp;
 	bool pidfd;	/* pidfd_open, pidfd_getfd, pidfd_send_signal */
 	bool map_files; /* /proc/PID/map_files opens */
