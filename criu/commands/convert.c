@@ -18,7 +18,7 @@ static int convert(struct image_dir *dir, struct model *model)
 	if (refusals.n)
 		return fail(ENOTSUP, "%s: cannot be converted for %zu reason%s; nothing was changed", dir->path,
 			    refusals.n, refusals.n > 1 ? "s" : "");
-	err = convert_to_mainline(dir, model, &stats);
+	err = convert_warn_policies(dir, model) ?: convert_to_mainline(dir, model, &stats);
 	if (!err)
 		pr_msg("%s: %zu shared objects with %llu pages became ghost files", dir->path, stats.objects,
 		       (unsigned long long)stats.pages);

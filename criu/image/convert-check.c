@@ -43,6 +43,13 @@ static void refuse_mqueues(const struct model *model, struct refusals *refusals)
 		refuse(refusals, "POSIX message queue /%s: mainline has no image for it", model->mqueues.data[i]->name);
 }
 
+static void warn_of_carried(const struct model *model)
+{
+	for (size_t i = 0; i < model->carried_files.n; i++)
+		pr_warn("%s: mainline does not make it again from these images (--tmpfs-content), should it be gone",
+			model->carried_files.data[i]->file->names[0]);
+}
+
 /* They can't be written, which is how mainline makes ghost files. */
 static void refuse_huge(const struct model *model, struct refusals *refusals)
 {
@@ -188,6 +195,9 @@ static void find_own(struct own_fields *own, const ProtobufCMessage *msg, bool o
 		bool is_own = ours || field->id >= OWN_FIELDS;
 		size_t n = field_count(msg, field);
 
+		/* Named one by one, by convert_warn_policies(). */
+		if (field->descriptor == &mempolicy_entry__descriptor)
+			continue;
 		if (field->type == PROTOBUF_C_TYPE_MESSAGE && !ours)
 			for (size_t i = 0; i < n; i++)
 				find_own(own, field_message(msg, field, i), is_own);
@@ -221,6 +231,12 @@ static void warn_of_own(const struct model *model)
 		find_own_of_task(&own, &model->tasks.data[i]);
 	for (size_t i = 0; i < model->files.n; i++)
 		find_own(&own, &model->files.data[i]->base, false);
+	for (size_t i = 0; i < model->sk_packets.n; i++)
+		find_own(&own, &model->sk_packets.data[i].entry->base, false);
+	for (size_t i = 0; i < model->ttys.n; i++)
+		find_own(&own, &model->ttys.data[i]->base, false);
+	for (size_t i = 0; i < model->tty_data.n; i++)
+		find_own(&own, &model->tty_data.data[i]->base, false);
 	for (size_t i = 0; i < own.fields.n; i++) {
 		pr_warn("mainline does not restore %s (%s), which is in these images %zu times",
 			own.fields.data[i]->name, own.fields.data[i]->message, own.fields.data[i]->n);
@@ -240,5 +256,6 @@ void convert_check(const struct model *model, struct refusals *refusals)
 	refuse_huge(model, refusals);
 	refuse_adjustments(model, refusals);
 	refuse_moved_targets(model, refusals);
+	warn_of_carried(model);
 	warn_of_own(model);
 }

@@ -58,6 +58,8 @@ static int collect_used(struct used *used, const struct image_dir *dir, const st
 		err = use_task(used, dir, &model->tasks.data[i]);
 	for (size_t i = 0; i < model->memfds.n && !err; i++)
 		err = use_object(used, dir, model->memfds.data[i]->shmid);
+	for (size_t i = 0; i < model->carried_files.n && !err; i++)
+		err = use_object(used, dir, model->carried_files.data[i]->id);
 	return err;
 }
 

@@ -25,6 +25,12 @@ struct convert_stats {
 void convert_check(const struct model *model, struct refusals *refusals);
 
 /**
+ * convert_warn_policies - name the mappings, threads and shared objects that lose a NUMA memory policy
+ * Return: 0 or negative errno (logged): a page map in @dir that can't be read.
+ */
+int must_check convert_warn_policies(const struct image_dir *dir, const struct model *model);
+
+/**
  * convert_to_mainline - carry it out
  * @model: as image_read() has read it from @dir; its remaps are changed
  * With SIGHUP, SIGINT and SIGTERM blocked it gives up when one of them comes, as with any other error before the

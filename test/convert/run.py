@@ -7,6 +7,7 @@ suits it, restored by Debian's criu; images of Debian's criu are restored by our
 conversion is killed before each change it makes, and at random moments.
 """
 import argparse
+import contextlib
 import filecmp
 import os
 import random
@@ -249,29 +250,63 @@ def case_packets(tally, options):
             ("SEM_UNDO refused", libc + operate.format(0x1000), "SEM_UNDO", True),
             ("semaphore set warned of", libc + operate.format(0), "System V semaphore set", False),
             ("CPU affinity warned of", "os.sched_setaffinity(0, {0})", "cpu_affinity", False)):
-        here = box.fresh_dir("convert", "other")
-        code = f"import os, time; {code}; print('ready', flush=True); time.sleep(1000)"
-        pid = box.start(["/usr/bin/python3", "-c", code], f"{here}/out", cwd="/")
-        try:
-            wait_for(lambda: "ready" in box.read(f"{here}/out"), 10, "the program to be ready")
-            images = box.fresh_dir("convert", "other-images")
-            box.dump(pid, images)
+        if known == "cpu_affinity" and os.cpu_count() < 2:
+            tally.skip(name, "one processor")
+            continue
+        with python_dumped(tally, name, code) as (_, images):
             if is_refused:
                 refused(images, known)
-            elif known == "cpu_affinity" and os.cpu_count() < 2:
-                tally.skip(name, "one processor")
                 continue
-            else:
-                convert(images)
-                if known not in box.read(f"{images}/convert.log"):
-                    raise Failure(f"no warning of {known}")
-                if os.path.exists(f"{images}/sysv-sem.img"):
-                    raise Failure("sysv-sem.img is still there")
-            tally.ok(name)
-        except Failure as e:
-            tally.fail(name, str(e))
-        finally:
-            box.kill_all([pid] if box.alive(pid) else [])
+            convert(images)
+            warned(images, known)
+            if os.path.exists(f"{images}/sysv-sem.img"):
+                raise Failure("sysv-sem.img is still there")
+
+
+@contextlib.contextmanager
+def python_dumped(tally, name, code):
+    """The number and the images of a process that runs the code and sleeps; what is done with them is counted."""
+    here = box.fresh_dir("convert", "other")
+    code = f"import os, time; {code}; print('ready', flush=True); time.sleep(1000)"
+    pid = box.start(["/usr/bin/python3", "-c", code], f"{here}/out", cwd="/")
+    try:
+        wait_for(lambda: "ready" in box.read(f"{here}/out"), 10, "the program to be ready")
+        images = box.fresh_dir("convert", "other-images")
+        box.dump(pid, images)
+        yield pid, images
+        tally.ok(name)
+    except Failure as e:
+        tally.fail(name, str(e))
+    finally:
+        box.kill_all([pid] if box.alive(pid) else [])
+
+
+def warned(images, *known):
+    lines = [line for line in box.read(f"{images}/convert.log").splitlines() if "Warn" in line]
+    for text in known:
+        if not any(re.search(text, line) for line in lines):
+            raise Failure(f"no warning of {text}, but {lines}")
+
+
+MBIND, SET_MEMPOLICY, BIND, NODES = 237, 238, 2, "(ctypes.c_ulong * 16)(1), 1025"  # x86_64; the first node
+
+
+def case_policies(tally, options):
+    """Of a thread, a mapping, a file that becomes a ghost and one that does not: each is named."""
+    bind = f"[c.syscall({MBIND}, ctypes.c_long(ctypes.addressof(ctypes.c_char.from_buffer(m))), 4096, {BIND}, {NODES}, 0) "
+    code = ("import ctypes, mmap; c = ctypes.CDLL(None); fd = os.open('/dev/shm/policy', os.O_RDWR | os.O_CREAT); "
+            "os.unlink('/dev/shm/policy'); os.ftruncate(fd, 4096); mem = os.memfd_create('policy'); os.ftruncate(mem, 4096); "
+            "maps = [mmap.mmap(fd, 4096), mmap.mmap(mem, 4096), mmap.mmap(-1, 4096), "
+            "mmap.mmap(-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)]; "
+            f"print({bind} for m in maps], c.syscall({SET_MEMPOLICY}, {BIND}, {NODES}))")
+    if not os.path.exists("/proc/self/numa_maps"):
+        tally.skip("NUMA policies warned of", "the kernel has none")
+        return
+    with python_dumped(tally, "NUMA policies warned of", code) as (pid, images):
+        convert(images)
+        warned(images, rf"task {pid}: thread {pid}: set_mempolicy.* policy \(bind:0\)",
+               rf"task {pid}: mapping \w+: mbind.* policy \(bind:0\)", r"/dev/shm/policy: .* policy \(bind:0\)",
+               r"memfd policy: .* policy \(bind:0\)", r"mapping \w+: anonymous shared memory: .* policy \(bind:0\)")
 
 
 def case_usage(tally, options):
