@@ -351,6 +351,7 @@ void files_dump_free(struct files_dump *ctx)
 	VEC_FREE(&state->locks);
 	unix_dump_free(state);
 	inet_dump_free(state);
+	sock_fresh_free(state);
 	tty_dump_free(state);
 	packet_dump_free(state);
 	mqueue_dump_free(state);

@@ -70,6 +70,8 @@ struct files_dump_state {
 	struct hash leased;		  /* inode -> anything: opening it would break a lease */
 	VEC(struct held_lock) locks;
 	struct proc_owners owners;
+	struct hash fresh;		 /* (family, type and protocol) -> descriptor of a new socket + 1 */
+	VEC(int) all_fresh;		 /* owned */
 	struct unix_dump *unixes;	 /* in the arena; NULL before the first one */
 	struct inet_dump *inets;	 /* likewise */
 	struct tty_dump *ttys;		 /* likewise */
@@ -81,6 +83,9 @@ struct files_dump_state {
 /** unix_dump_free, inet_dump_free - what is known of sockets. */
 void unix_dump_free(struct files_dump_state *state);
 void inet_dump_free(struct files_dump_state *state);
+
+/** sock_fresh_free - close the new sockets that others were compared with. */
+void sock_fresh_free(struct files_dump_state *state);
 
 /** packet_dump_free - what is known of packet sockets. */
 void packet_dump_free(struct files_dump_state *state);

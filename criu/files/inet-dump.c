@@ -31,12 +31,8 @@ void inet_dump_free(struct files_dump_state *state)
 
 	if (!inets)
 		return;
-	for (size_t i = 0; i < inets->all_fresh.n; i++)
-		close(inets->all_fresh.data[i]);
-	VEC_FREE(&inets->all_fresh);
 	for (size_t i = 0; i < ARRAY_SIZE(inets->lists); i++)
 		VEC_FREE(&inets->lists[i]);
-	hash_free(&inets->fresh);
 	hash_free(&inets->shut);
 	VEC_FREE(&inets->groups);
 	tcp_dump_free(inets);
@@ -57,24 +53,6 @@ bool inet_match(const struct file_desc *desc)
 }
 
 /* --- plan ------------------------------------------------------------------- */
-
-/* A new socket of the same kind, to tell which options were changed; -1 after a logged error. */
-static int fresh_socket(struct files_dump *ctx, const InetSkEntry *entry)
-{
-	struct inet_dump *state = inet_dump_state(ctx);
-	const uint64_t kind = (uint64_t)entry->type << 32 | entry->proto;
-	void *known = hash_get(&state->fresh, entry->family, kind);
-	int fd;
-
-	if (known)
-		return (intptr_t)known - 1;
-	fd = socket(entry->family, entry->type | SOCK_CLOEXEC, entry->proto);
-	if (fd < 0)
-		return fail_errno("socket");
-	VEC_PUSH(&state->all_fresh, fd);
-	hash_put(&state->fresh, entry->family, kind, (void *)(intptr_t)(fd + 1));
-	return fd;
-}
 
 static int netns_ino(int fd, ino_t *ret)
 {
@@ -255,7 +233,7 @@ int inet_plan(struct files_dump *ctx, struct file_desc *desc)
 
 	desc->entry->isk = entry;
 	err = fill_entry(ctx, desc);
-	fresh = err ? err : fresh_socket(ctx, entry);
+	fresh = err ? err : sock_fresh(ctx, desc->fd);
 	if (fresh < 0)
 		return fresh;
 	err = netns_ino(desc->fd, &netns);

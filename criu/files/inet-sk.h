@@ -133,8 +133,6 @@ struct tcp_flows {
 
 /* What is known of internet sockets while a dump lasts. */
 struct inet_dump {
-	struct hash fresh;	      /* (family, type and protocol) -> descriptor + 1 */
-	VEC(int) all_fresh;	      /* owned */
 	struct hash shut;	      /* inode -> struct sock_diag_inet *, of bound UDP sockets */
 	sock_diag_inet_list lists[2]; /* of IPv4, IPv6 */
 	bool has_list[2];

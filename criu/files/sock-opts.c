@@ -57,8 +57,6 @@ static const struct {
 } unsaved[] = {
 	{ "SO_PASSPIDFD", SO_PASSPIDFD, 0 },
 	{ "SO_PASSRIGHTS", SO_PASSRIGHTS, 1 },
-	{ "SO_TIMESTAMP", SO_TIMESTAMP, 0 },
-	{ "SO_TIMESTAMPNS", SO_TIMESTAMPNS, 0 },
 };
 
 int sock_option(int fd, int name)
@@ -201,7 +199,7 @@ int sock_opts_dump(struct files_dump *ctx, const struct file_desc *desc, SkOptsE
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
 		dump_place(&places[i], desc->fd, opts);
 	refuse_unsaved(ctx, desc);
-	return 0;
+	return sock_more_dump(ctx, desc, opts);
 }
 
 /* --- restore ---------------------------------------------------------------- */
@@ -218,7 +216,7 @@ int sock_opts_validate(const SkOptsEntry *opts)
 		return fail(EINVAL, "socket filter of %zu instructions", opts->n_so_filter);
 	if (opts->so_bound_dev && strlen(opts->so_bound_dev) >= IFNAMSIZ)
 		return fail(EINVAL, "network device '%.32s'", opts->so_bound_dev);
-	return 0;
+	return sock_more_validate(opts);
 }
 
 static int set(int fd, const char *text, int name, int value)
@@ -291,5 +289,5 @@ int sock_opts_restore(const SkOptsEntry *opts, int fd)
 	if (opts->so_bound_dev &&
 	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, opts->so_bound_dev, strlen(opts->so_bound_dev)))
 		return fail_errno("cannot bind a socket to device %s", opts->so_bound_dev);
-	return 0;
+	return sock_more_restore(opts, fd);
 }

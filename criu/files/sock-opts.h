@@ -20,6 +20,17 @@ int must_check sock_opts_validate(const SkOptsEntry *opts);
  */
 int must_check sock_opts_restore(const SkOptsEntry *opts, int fd);
 
+/**
+ * sock_fresh - a new socket of the kind of @fd, to tell which options were changed (sock-more.c)
+ * Return: a descriptor that is kept until the dump ends; -errno, logged.
+ */
+int must_check sock_fresh(struct files_dump *ctx, int fd);
+
+/** sock_more_dump, _validate, _restore - the options that mainline's message has no field for (sock-more.c). */
+int must_check sock_more_dump(struct files_dump *ctx, const struct file_desc *desc, SkOptsEntry *opts);
+int must_check sock_more_validate(const SkOptsEntry *opts);
+int must_check sock_more_restore(const SkOptsEntry *opts, int fd);
+
 /** sock_refuse_netns - refuse a socket of another network namespace than criu's. */
 int must_check sock_refuse_netns(struct files_dump *ctx, const struct file_desc *desc);
 

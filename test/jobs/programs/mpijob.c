@@ -176,7 +176,7 @@ static void window_step(void)
 static struct {
 	volatile long turn;
 	volatile long seen[TABLE_ENTRIES];
-} *shared;
+} * shared;
 
 static void file_start(const char *log)
 {
