@@ -78,8 +78,7 @@ static int plan_tree(struct dump *dump)
 		check_process(dump, dump->processes[i]);
 	}
 	check_root(dump);
-	confinement_warn(&dump->tree);
-	return 0;
+	return confinement_plan(&dump->tree, &dump->refusals);
 }
 
 /* The session or group of a living task that is not dumped: its number can't be had at restore. */

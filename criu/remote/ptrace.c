@@ -117,7 +117,9 @@ int ptrace_wait(pid_t tid, int *ret_status)
 	if (waitpid(tid, ret_status, __WALL) != tid) {
 		if (errno == EINTR)
 			return fail(ETIMEDOUT,
-				    "thread %d did not stop in time: it may sleep uninterruptibly (see its wchan)",
+				    "thread %d did not stop in time: it may sleep uninterruptibly (see its wchan), or "
+				    "be "
+				    "in a frozen cgroup",
 				    tid);
 		if (errno == ECHILD)
 			return -ESRCH;
