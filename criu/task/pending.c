@@ -7,6 +7,9 @@
  * itself only: each thread queues its own again, the leader those of the
  * process.
  *
+ * A signal below SIGRTMIN that finds no room in its queue (RLIMIT_SIGPENDING) is pending all the same, which only the
+ * masks in /proc/PID/status show. Whoever takes it is told that a user sent it, without a number; so it is saved.
+ *
  * Not dumped: signals that the task would ignore (a stop keeps them in the
  * queue, a free task never has them). A pending SIGSTOP becomes the stopped
  * state; it can't be blocked and so can't be queued during a restore.
@@ -84,6 +87,27 @@ static void note_stop(struct task_ctx *ctx, int signo)
 		state_dump_stop(process, ctx->model, ctx->core->tc);
 }
 
+/* Those that are pending without a place in the queue of which @infos are. */
+static int add_unqueued(const struct task_ctx *ctx, bool shared, siginfo_list *infos)
+{
+	cleanup_with(proc_status_free) struct proc_status status = { 0 };
+	uint64_t pending;
+	int err;
+
+	if (!ctx->thread->pending)
+		return 0;
+	err = proc_read_status(ctx->thread->process->pid, ctx->thread->tid, &status);
+	if (err)
+		return err;
+	pending = shared ? status.shared_pending : status.sig_pending;
+	for (size_t i = 0; i < infos->n; i++)
+		pending &= ~signo_bit(infos->data[i].si_signo);
+	for (int signo = 1; signo <= KERNEL_SIGNALS; signo++)
+		if (pending & signo_bit(signo))
+			VEC_PUSH(infos, ((siginfo_t){ .si_signo = signo, .si_code = SI_USER }));
+	return 0;
+}
+
 static int dump_queue(struct task_ctx *ctx, uint32_t flags, SignalQueueEntry **ret)
 {
 	cleanup_with(siginfo_list_free) siginfo_list infos = { 0 };
@@ -91,6 +115,8 @@ static int dump_queue(struct task_ctx *ctx, uint32_t flags, SignalQueueEntry **r
 	SignalQueueEntry *queue;
 	int err = peek(ctx->thread->tid, flags, &infos);
 
+	if (!err)
+		err = add_unqueued(ctx, flags & PTRACE_PEEKSIGINFO_SHARED, &infos);
 	if (err)
 		return err;
 	/* An empty queue is written too: mainline looks for an image of older times where there is none. */
