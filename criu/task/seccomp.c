@@ -11,8 +11,9 @@
  * Installed late but before credentials change, as that takes privileges. The
  * tracer has filters suspended, so the calls that follow still run.
  *
- * Lost: listeners of SECCOMP_RET_USER_NOTIF (the descriptor is what a dump
- * would refuse). The mitigations that a filter turns on are in policy.c.
+ * Refused: filters that hand calls to a listener (SECCOMP_RET_USER_NOTIF). Who listens is not seen, nor whether anybody
+ * does; restored, nobody would, and the calls would fail. A filter that computes what it returns is not seen through.
+ * The mitigations that a filter turns on are in policy.c.
  */
 #include "task/attrs.h"
 
@@ -53,6 +54,61 @@ static int may_read_filters(struct task_ctx *ctx, bool *ret)
 	return err;
 }
 
+/* 1 and the filter, whose bytes are put into @buf; 0 when there are no more. @index 0 is the oldest. */
+static int read_filter(pid_t tid, uint64_t index, struct sock_filter *buf, SeccompFilter *ret)
+{
+	struct __ptrace_seccomp_metadata metadata = { .filter_off = index };
+	long n = ptrace(PTRACE_SECCOMP_GET_FILTER, tid, index, buf);
+
+	if (n < 0 && errno == ENOENT)
+		return 0;
+	if (n < 0)
+		return fail_errno("Cannot read seccomp filter %llu", (unsigned long long)index);
+	seccomp_filter__init(ret);
+	ret->filter.data = (uint8_t *)buf;
+	ret->filter.len = (size_t)n * sizeof(*buf);
+	if (ptrace(PTRACE_SECCOMP_GET_METADATA, tid, sizeof(metadata), &metadata) > 0 && metadata.flags) {
+		ret->has_flags = true;
+		ret->flags = (uint32_t)metadata.flags;
+	}
+	return 1;
+}
+
+static void refuse_unreadable(struct refusals *refusals)
+{
+	if (errno == EACCES)
+		refuse(refusals, "The thread has seccomp filters; reading them takes CAP_SYS_ADMIN, "
+				 "and that criu itself is not confined");
+	else
+		refuse(refusals, "The thread has seccomp filters, which cannot be read: %s", strerror(errno));
+}
+
+static bool has_listener(const SeccompFilter *filter)
+{
+	const struct sock_filter *code = (const void *)filter->filter.data;
+
+	for (size_t i = 0; i < filter->filter.len / sizeof(*code); i++)
+		if (code[i].code == (BPF_RET | BPF_K) &&
+		    (code[i].k & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_USER_NOTIF)
+			return true;
+	return false;
+}
+
+static int check_listeners(pid_t tid, struct refusals *refusals)
+{
+	auto_free struct sock_filter *buf = xalloc(FILTER_MAX_BYTES);
+	SeccompFilter filter;
+	int found;
+
+	for (uint64_t index = 0; (found = read_filter(tid, index, buf, &filter)) > 0; index++)
+		if (has_listener(&filter))
+			refuse(refusals,
+			       "Seccomp filter %llu of the thread hands system calls to a supervisor "
+			       "(SECCOMP_RET_USER_NOTIF), which would not get them after restore",
+			       (unsigned long long)index);
+	return found;
+}
+
 static int seccomp_plan(struct task_ctx *ctx, struct refusals *refusals)
 {
 	cleanup_with(proc_status_free) struct proc_status status = { 0 };
@@ -62,14 +118,11 @@ static int seccomp_plan(struct task_ctx *ctx, struct refusals *refusals)
 	if (err || status.seccomp != SECCOMP_MODE_FILTER)
 		return err;
 	err = may_read_filters(ctx, &readable);
-	if (err || readable)
+	if (err)
 		return err;
-	if (errno == EACCES)
-		refuse(refusals, "The thread has seccomp filters; reading them takes CAP_SYS_ADMIN, "
-				 "and that criu itself is not confined");
-	else
-		refuse(refusals, "The thread has seccomp filters, which cannot be read: %s", strerror(errno));
-	return 0;
+	if (!readable)
+		refuse_unreadable(refusals);
+	return !readable || ctx->thread->process->watched ? 0 : check_listeners(ctx->thread->tid, refusals);
 }
 
 /* --- dump ----------------------------------------------------------------------------- */
@@ -104,26 +157,6 @@ static uint32_t intern(struct model *model, const SeccompFilter *filter)
 	copy->filter.data = arena_memdup(model->arena, filter->filter.data, filter->filter.len);
 	all->seccomp_filters[all->n_seccomp_filters++] = copy;
 	return (uint32_t)n;
-}
-
-/* 1 and the filter, whose bytes are put into @buf; 0 when there are no more. @index 0 is the oldest. */
-static int read_filter(pid_t tid, uint64_t index, struct sock_filter *buf, SeccompFilter *ret)
-{
-	struct __ptrace_seccomp_metadata metadata = { .filter_off = index };
-	long n = ptrace(PTRACE_SECCOMP_GET_FILTER, tid, index, buf);
-
-	if (n < 0 && errno == ENOENT)
-		return 0;
-	if (n < 0)
-		return fail_errno("Cannot read seccomp filter %llu", (unsigned long long)index);
-	seccomp_filter__init(ret);
-	ret->filter.data = (uint8_t *)buf;
-	ret->filter.len = (size_t)n * sizeof(*buf);
-	if (ptrace(PTRACE_SECCOMP_GET_METADATA, tid, sizeof(metadata), &metadata) > 0 && metadata.flags) {
-		ret->has_flags = true;
-		ret->flags = (uint32_t)metadata.flags;
-	}
-	return 1;
 }
 
 static int dump_chain(struct task_ctx *ctx)
