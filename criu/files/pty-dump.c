@@ -297,23 +297,14 @@ const TtyInfoEntry *pty_resolve(struct files_dump *ctx, const struct file_desc *
 
 /* --- sessions, and what is taken at the commit ------------------------------------- */
 
-static bool has_terminal(struct files_dump *ctx, const struct remote_process *process, dev_t rdev)
+static bool has_terminal(struct files_dump *ctx, const struct remote_process *process)
 {
 	const struct tty_dump *ttys = dump_state(ctx);
 
 	for (size_t i = 0; i < ttys->ptys.n; i++)
 		if (ttys->ptys.data[i]->master && ttys->ptys.data[i]->master->sid == (uint32_t)process->stat.sid)
 			return true;
-	for (size_t i = 0; i < ctx->model->ttys.n; i++) {
-		TtyInfoEntry *info = ctx->model->ttys.data[i];
-
-		if (info->type != TTY_TYPE__EXT_TTY || info->rdev != rdev)
-			continue;
-		info->sid = process->stat.sid;
-		info->pgrp = process->stat.tty_pgrp > 0 ? process->stat.tty_pgrp : 0;
-		return true;
-	}
-	return false;
+	return tty_external_session(ctx, process);
 }
 
 static void refuse_unlooked(struct files_dump *ctx)
@@ -338,14 +329,13 @@ void pty_plan_sessions(struct files_dump *ctx)
 		dev_t rdev = tty_nr_decode(leader->stat.tty_nr);
 
 		if (leader->stat.sid != leader->pid || !leader->stat.tty_nr || leader->state == REMOTE_ZOMBIE ||
-		    has_terminal(ctx, leader, rdev))
+		    has_terminal(ctx, leader))
 			continue;
 		LOG_SCOPE("task", leader->pid);
 		refuse(ctx->refusals,
 		       "terminal %u:%u belongs to its session, and its master is not in the tree: dump that, too, or "
-		       "keep "
-		       "the terminal with --external tty[%llx:DEV]",
-		       major(rdev), minor(rdev), (unsigned long long)rdev);
+		       "keep the terminal with --external %s and give it back with --inherit-fd",
+		       major(rdev), minor(rdev), tty_external_hint(ctx->model->arena, rdev));
 	}
 	if (ctx->options->final_state != FINAL_DEFAULT)
 		refuse_unlooked(ctx);

@@ -80,25 +80,28 @@ static int open_as_session(void *arg)
 }
 
 /* Only in a session that has the terminal /dev/tty leads there: for the moment that is one of our own. */
-static int open_dev_tty(const struct model *model, const struct pty *pty, const FileEntry *entry, int flags,
-			struct made_file *ret)
+int tty_open_in_session(int tty_fd, const struct model *model, const FileEntry *entry, int flags)
 {
 	enum { STACK_BYTES = 64 * 1024 };
 	const FileEntry *reg = entry->tty->has_regf_id ? model_file(model, entry->tty->regf_id) : NULL;
-	struct opener opener = { .slave_fd = pty->slave_fd, .flags = flags, .fd = -EINVAL };
+	struct opener opener = { .slave_fd = tty_fd, .flags = flags, .fd = -EINVAL };
 	auto_free char *stack = xalloc(STACK_BYTES);
 	pid_t pid;
 
 	opener.name = reg && reg->reg ? reg->reg->name : "/dev/tty";
 	pid = clone(open_as_session, stack + STACK_BYTES, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &opener);
 	if (pid < 0)
-		return fail_errno("cannot make a process to open %s", opener.name);
+		return -errno;
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	if (opener.fd < 0)
-		return fail(-opener.fd, "pty %" PRIu32 ": cannot open it as %s", pty->index, opener.name);
-	ret->fd = opener.fd;
-	return 0;
+	return opener.fd;
+}
+
+static int open_dev_tty(const struct model *model, const struct pty *pty, const FileEntry *entry, int flags,
+			struct made_file *ret)
+{
+	ret->fd = tty_open_in_session(pty->slave_fd, model, entry, flags);
+	return ret->fd < 0 ? fail(-ret->fd, "pty %" PRIu32 ": cannot open it as /dev/tty", pty->index) : 0;
 }
 
 int pty_open(struct files_restore *ctx, const FileEntry *entry, const TtyInfoEntry *info, struct made_file *ret)

@@ -1,4 +1,4 @@
-/* What the files about terminals share: tty.c, tty-outside.c, pty-dump.c, pty-make.c, pty-open.c. Nothing else includes it. */
+/* What the files about terminals share: tty.c, tty-outside.c, tty-external.c, pty-dump.c, pty-make.c, pty-open.c. Nothing else includes it. */
 #ifndef CRIU_FILES_TTY_INTERNAL_H
 #define CRIU_FILES_TTY_INTERNAL_H
 
@@ -52,6 +52,15 @@ int must_check pty_dump(struct files_dump *ctx, const struct file_desc *desc);
 bool tty_may_stay_outside(struct files_dump *ctx, const struct file_desc *desc, const char *key);
 TtyInfoEntry *tty_outside_info(struct files_dump *ctx, const struct file_desc *desc, TtyType type);
 
+/**
+ * tty_external_session - is the terminal of session @leader named with --external? Then its entry says so.
+ * tty_external_hint - what to say with --external to keep terminal @rdev
+ * tty_external_dev_tty - the entry of a description opened as /dev/tty whose terminal is so named; NULL: it is not one
+ */
+const char *tty_external_hint(struct arena *arena, dev_t rdev);
+bool tty_external_session(struct files_dump *ctx, const struct remote_process *leader);
+const TtyInfoEntry *tty_external_dev_tty(struct files_dump *ctx, const struct file_desc *desc);
+
 /* --- restore ---------------------------------------------------------------- */
 
 /** tty_info_of - entry @id of tty-info.img, or NULL. */
@@ -66,6 +75,23 @@ int must_check pty_open(struct files_restore *ctx, const FileEntry *entry, const
 
 /** pty_slave_fd - a descriptor of the slave that the session @sid has as its terminal; -1: none; borrowed. */
 int pty_slave_fd(struct files_restore *ctx, const TtyInfoEntry *info);
+
+/**
+ * tty_open_in_session - open /dev/tty, or what else its node was called, where @tty_fd is the controlling terminal
+ * @tty_fd: a terminal that no session has
+ * Return: a descriptor, close-on-exec, or -errno; -EPERM: another session has it.
+ */
+int tty_open_in_session(int tty_fd, const struct model *model, const FileEntry *entry, int flags);
+
+/**
+ * tty_external_behind - the external terminal that @info, of a /dev/tty, leads to; NULL: none
+ * tty_external_fd - the descriptor that the user gave for external terminal @info; borrowed; logged -errno
+ * tty_external_make - the description of an external terminal, or of /dev/tty that leads to one
+ */
+const TtyInfoEntry *tty_external_behind(const struct model *model, const TtyInfoEntry *info);
+int must_check tty_external_fd(const struct options *options, const TtyInfoEntry *info);
+int must_check tty_external_make(struct files_restore *ctx, const FileEntry *entry, const TtyInfoEntry *info,
+				 struct made_file *ret);
 
 /** tty_outside_make, tty_outside_settle - criu's own terminal in place of one that stayed outside. */
 int must_check tty_outside_make(struct files_restore *ctx, const TtyInfoEntry *info, int flags, struct made_file *ret);

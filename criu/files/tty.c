@@ -4,8 +4,7 @@
  * A pty whose master is in the tree lives there: it is made anew (pty-dump.c,
  * pty-make.c, pty-open.c, pty-queue.c). Any other is outside: that of a shell job stays behind
  * (tty-outside.c); one that is named with --external is whatever the user gives
- * back with --inherit-fd and is not changed, but if it was the controlling terminal of a
- * session in the tree, it is so again. The rest, serial lines, consoles and
+ * back with --inherit-fd (tty-external.c). The rest, serial lines, consoles and
  * virtual terminals among them, is refused.
  *
  * A session's leader takes its controlling terminal when it has become one,
@@ -154,6 +153,8 @@ static int tty_resolve(struct files_dump *ctx, struct file_desc *desc)
 	const TtyInfoEntry *info = is_external(ctx, desc, key) ? NULL : pty_resolve(ctx, desc);
 
 	if (!info)
+		info = tty_external_dev_tty(ctx, desc);
+	if (!info)
 		return resolve_outside(ctx, desc);
 	desc->entry->tty->tty_info_id = info->id;
 	add_path(ctx, desc, desc->entry->tty);
@@ -256,12 +257,12 @@ static int tty_make(struct files_restore *ctx, const FileEntry *entry, struct ma
 	char key[INHERIT_KEY_BYTES];
 	int fd;
 
+	if (info->type == TTY_TYPE__EXT_TTY || tty_external_behind(ctx->model, info))
+		return tty_external_make(ctx, entry, info, ret);
 	inherit_key_tty(key, info->rdev, info->dev);
 	fd = options_inherited(ctx->options, key);
 	if (fd >= 0)
 		return inherit_take(fd, flags, ret);
-	if (info->type == TTY_TYPE__EXT_TTY)
-		return fail(ENOENT, "terminal %s is external; supply it with --inherit-fd fd[N]:%s", key, key);
 	return pty_is_made(ctx->model, info) ? pty_open(ctx, entry, info, ret)
 					     : tty_outside_make(ctx, info, flags, ret);
 }
@@ -277,6 +278,8 @@ int tty_session_fd(struct files_restore *ctx, const TtyInfoEntry *info)
 		if (entry->type == FD_TYPES__TTY && entry->tty->tty_info_id == info->id)
 			fd = state->all_made.data[i]->fd;
 	}
+	if (fd < 0 && info->type == TTY_TYPE__EXT_TTY)
+		return tty_external_fd(ctx->options, info);
 	return fd < 0 ? fail(ENOENT, "terminal %" PRIu32 " of session %" PRIu32 " was not made", info->id, info->sid)
 		      : fd;
 }
@@ -288,7 +291,7 @@ static int tty_settle(struct files_restore *ctx, const FileEntry *entry, int fd)
 
 	inherit_key_tty(key, info->rdev, info->dev);
 	if (info->type == TTY_TYPE__EXT_TTY || options_inherited(ctx->options, key) >= 0 ||
-	    pty_is_made(ctx->model, info) ||
+	    pty_is_made(ctx->model, info) || tty_external_behind(ctx->model, info) ||
 	    hash_put(&files_restore_state(ctx)->ttys_settled, info->id, 0, (void *)info))
 		return 0;
 	tty_outside_settle(ctx, info, fd);

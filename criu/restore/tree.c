@@ -206,7 +206,12 @@ static int do_step(struct restore *restore, const struct tree_step *step)
 	case TREE_SETPGID:
 		return call(node, "put it into its process group", SYS_setpgid, 0, step->pgid);
 	case TREE_TAKE_TERMINAL:
-		return use_terminal(restore, step, "make it the terminal of its session", TIOCSCTTY);
+		return use_terminal(restore, step,
+				    step->terminal->type == TTY_TYPE__EXT_TTY
+					    ? "take the terminal given with --inherit-fd (if it is another session's, "
+					      "give one that is not)"
+					    : "take the terminal of its session",
+				    TIOCSCTTY);
 	case TREE_GIVE_TERMINAL:
 		return use_terminal(restore, step, "give up its terminal", TIOCNOTTY);
 	case TREE_FOREGROUND:

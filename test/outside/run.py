@@ -1,4 +1,4 @@
-"""Sockets and pipes of the tree whose other end a process outside has: this program.
+"""Sockets, pipes and terminals (terminals.py) of the tree whose other end a process outside has: this program.
 
     run.py [CASE...]
 """
@@ -13,6 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "jobs"))
 import box  # noqa: E402
 from box import Failure, wait_for  # noqa: E402
+import terminals  # noqa: E402
 
 SECONDS = 20
 ME = f"process {os.getpid()} (python3"
@@ -315,7 +316,7 @@ def case_name_taken(case):
     tool.end()
 
 
-CASES = {name[5:]: function for name, function in globals().items() if name.startswith("case_")}
+CASES = {name[5:]: function for name, function in {**globals(), **vars(terminals)}.items() if name.startswith("case_")}
 
 
 def main():
