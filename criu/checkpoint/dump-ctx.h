@@ -12,6 +12,7 @@
 #include "mem/guard.h"
 #include "mem/pages.h"
 #include "mem/vma.h"
+#include "task/landlock.h"
 #include "util/refusals.h"
 
 /* Semaphore adjustments that threads share. */
@@ -37,6 +38,7 @@ struct dump {
 	VEC(struct semadj_list) semadj_lists;
 	msgqueue_ids awaited_queues;
 	aio_rings aio_rings;
+	struct landlock_probe *landlock;
 
 	/* By position in tree and, one to one, in model.tasks. */
 	vma_list *vmas;

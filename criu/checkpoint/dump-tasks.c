@@ -71,6 +71,7 @@ static int dump_threads(const struct group *group)
 						.leader = j == 0,
 						.features = dump->features,
 						.options = dump->options,
+						.landlock = dump->landlock,
 					}));
 	}
 	err = task_dump(ctxs.data, ctxs.n);

@@ -150,6 +150,7 @@ static int dump_stopped_tree(struct dump *dump)
 {
 	int err;
 
+	dump->landlock = landlock_probe_new(&dump->tree.processes[0]->status);
 	err = plan_dump(dump);
 	if (!err) {
 		pr_info("planned: %zu files, %zu inodes", dump->model.files.n, dump->inodes.all.n);
@@ -197,6 +198,7 @@ void dump_free(struct dump *dump)
 	inodes_free(&dump->inodes);
 	model_free(&dump->model);
 	ids_free(dump->ids);
+	landlock_probe_freep(&dump->landlock);
 	refusals_free(&dump->refusals);
 	guard_stop(dump->guard);
 }

@@ -12,6 +12,7 @@
 #include "kernel/features.h"
 #include "options.h"
 #include "remote/batch.h"
+#include "task/landlock.h"
 #include "util/refusals.h"
 
 /* What an attribute's functions work on: one thread, dumped or restored. */
@@ -23,6 +24,7 @@ struct task_ctx {
 	bool leader;
 	const struct kernel_features *features;
 	const struct options *options;
+	struct landlock_probe *landlock; /* of a dump, if the kernel has Landlock */
 };
 
 struct task_attr {
