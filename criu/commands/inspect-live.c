@@ -83,7 +83,10 @@ static bool is_shared_memory(const struct inode *inode)
 	return inode->kind != INODE_FILE || inode->mapped_shared || inode->unlinked || inode->remap_files.n;
 }
 
-/* Opening for reading changes nothing; but where a server answers it may take for ever. */
+/*
+ * Opening for reading changes nothing, except that a lease for writing is broken; but where a server answers it may take
+ * for ever.
+ */
 static int64_t resident_bytes(const struct inode *inode)
 {
 	const struct cache_range whole = { 0 };
@@ -94,7 +97,7 @@ static int64_t resident_bytes(const struct inode *inode)
 	/* Huge pages are neither swapped nor written anywhere. */
 	if (S_ISREG(inode->st.st_mode) && inode->huge_bytes)
 		return (int64_t)inode->st.st_blocks * 512;
-	if (!S_ISREG(inode->st.st_mode) || !fs_is_local(inode->fs_magic))
+	if (!S_ISREG(inode->st.st_mode) || !fs_is_local(inode->fs_magic) || inode->leased)
 		return -1;
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOATIME | O_CLOEXEC);
 	if (fd < 0 || syscall(SYS_cachestat, fd, &whole, &counts, 0))

@@ -366,7 +366,6 @@ void files_dump_free(struct files_dump *ctx)
 	hash_free(&state->pipes);
 	hash_free(&state->names);
 	hash_free(&state->lock_sets);
-	hash_free(&state->leased);
 	proc_owners_free(&state->owners);
 	free(take_ptr(ctx->state));
 }

@@ -67,7 +67,6 @@ struct files_dump_state {
 	struct hash pipes;		  /* (pipe id, is a fifo) -> struct pipe_seen * */
 	struct hash names;		  /* inode -> struct checked_name * */
 	struct hash lock_sets;		  /* (struct desc_node *, table or 0) -> struct lock_set * */
-	struct hash leased;		  /* inode -> anything: opening it would break a lease */
 	VEC(struct held_lock) locks;
 	struct proc_owners owners;
 	struct hash fresh;		 /* (family, type and protocol) -> descriptor of a new socket + 1 */

@@ -38,7 +38,7 @@ static void add_opened(struct files_dump *ctx, const struct inode *inode, const 
 /* A restore, too, has such a file open once more, and nobody gets a lease for writing then. */
 static bool refuse_leased(struct files_dump *ctx, const struct inode *inode)
 {
-	if (!locks_keep_out(ctx, inode))
+	if (!inode->leased)
 		return false;
 	refuse(ctx->refusals, "%s: it is mapped or run, and the tree has a lease for writing on it; end one of the two",
 	       inode->name);

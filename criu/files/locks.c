@@ -73,11 +73,6 @@ static bool refuse_lock(struct files_dump *ctx, const struct file_desc *desc, co
 	return true;
 }
 
-bool locks_keep_out(const struct files_dump *ctx, const struct inode *inode)
-{
-	return ctx->state && hash_get(&ctx->state->leased, inode->id, 0);
-}
-
 static int add_lock(struct files_dump *ctx, const struct file_desc *desc, const struct proc_lock *lock,
 		    const struct held_lock *held)
 {
@@ -105,13 +100,13 @@ static int add_lock(struct files_dump *ctx, const struct file_desc *desc, const 
 }
 
 /* A break that comes while we look makes no difference: of a lease for reading nobody is kept out who only reads. */
-static void note_leases(struct files_dump *ctx, const struct file_desc *desc)
+static void note_leases(const struct file_desc *desc)
 {
 	for (size_t i = 0; i < desc->info.locks.n; i++) {
 		const struct proc_lock *lock = &desc->info.locks.data[i];
 
 		if (lock->kind == PROC_LOCK_LEASE && desc->inode && (lock->breaking || lock->type != F_RDLCK))
-			hash_put(&ctx->state->leased, desc->inode->id, 0, desc->inode);
+			desc->inode->leased = true;
 	}
 }
 
@@ -163,7 +158,7 @@ int locks_collect(struct files_dump *ctx, struct file_desc *desc, const struct d
 
 	if (!desc->info.locks.n)
 		return 0;
-	note_leases(ctx, desc);
+	note_leases(desc);
 	if (!desc->link)
 		err = file_desc_read_link(desc);
 	if (!err)

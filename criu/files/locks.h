@@ -21,9 +21,6 @@ struct desc_node;
 int must_check locks_collect(struct files_dump *ctx, struct file_desc *desc, const struct desc_node *node,
 			     uint32_t files_id);
 
-/** locks_keep_out - would opening the file break a lease of the tree? Known when all descriptors are collected. */
-bool locks_keep_out(const struct files_dump *ctx, const struct inode *inode);
-
 /** locks_resolve - when all tasks are known: who is to take a lock again. */
 void locks_resolve(struct files_dump *ctx);
 

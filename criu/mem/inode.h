@@ -53,6 +53,7 @@ struct inode {
 	bool deleted;	     /* that path is gone */
 	bool unlinked;	     /* no name is left and none can be made */
 	bool mapped_shared;  /* by a task of the tree */
+	bool leased;	     /* to a task of the tree: opening it would break that. Known with all descriptors */
 	uint64_t mapped_end; /* highest byte any shared mapping covers */
 	VEC(struct inode_holder) holders;
 
