@@ -221,7 +221,9 @@ static int packet_plan(struct files_dump *ctx, struct file_desc *desc)
 	dump_options(desc->fd, diag, entry);
 	dump_memberships(ctx, diag, entry);
 	if (diag->has_ring)
-		refuse(ctx->refusals, "%s: packet socket with a ring (PACKET_RX_RING or PACKET_TX_RING): not supported",
+		refuse(ctx->refusals,
+		       "%s: packet socket with a ring (PACKET_RX_RING or PACKET_TX_RING): not supported; "
+		       "close it before the dump",
 		       desc->link);
 	warn_of_unread(desc);
 	err = dump_fanout(ctx, desc, entry);

@@ -232,7 +232,7 @@ static void resolve_dgram(struct files_dump *ctx, const struct file_desc *desc, 
 	if (peer && peer->peer != entry->ino && !peer->name.len)
 		refuse(ctx->refusals,
 		       "%s: unix socket connected to one without a name, socket:[%" PRIu32 "], that has since been "
-		       "connected elsewhere: not supported",
+		       "connected elsewhere: not supported; close one of the two before the dump",
 		       desc->link, entry->peer);
 	unix_senders_resolve(ctx, desc, peer);
 }

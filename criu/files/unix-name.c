@@ -119,11 +119,14 @@ int unix_name_plan(struct files_dump *ctx, const struct file_desc *desc)
 	full = file_path(ctx->model->arena, link, &st);
 	entry->has_deleted = entry->deleted = !st.st_nlink;
 	if (entry->name.data[0] != '/' && !split_path(ctx, full, entry, &entry->name_dir) && !entry->deleted)
-		refuse(ctx->refusals, "%s: unix socket bound to '%s', renamed to %s since: not supported", desc->link,
-		       path, full);
+		refuse(ctx->refusals,
+		       "%s: unix socket bound to '%s', renamed to %s since: not supported; give it its name back "
+		       "before the dump",
+		       desc->link, path, full);
 	else if (!entry->deleted && !leads_to(entry->name_dir ? full : path, &st))
 		refuse(ctx->refusals,
-		       "%s: unix socket bound to '%s', which leads elsewhere (its file is %s): not supported",
+		       "%s: unix socket bound to '%s', which leads elsewhere (its file is %s): not supported; have the "
+		       "name lead there before the dump, or close the socket",
 		       desc->link, path, full);
 	return 0;
 }

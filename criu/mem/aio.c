@@ -124,16 +124,18 @@ static int plan_ring(struct remote_process *process, const VmaEntry *vma, struct
 	int err;
 
 	if (vma->prot != (PROT_READ | PROT_WRITE) || vma->pgoff) {
-		refuse(refusals,
-		       "the ring of an AIO context (io_setup) was protected or unmapped in part: not supported");
+		refuse(refusals, "the ring of an AIO context (io_setup) was protected or unmapped in part: not "
+				 "supported; end the context "
+				 "(io_destroy) before the dump");
 		return 0;
 	}
 	err = remote_read(process, (struct remote_addr){ vma->start }, &header, sizeof(header));
 	if (err)
 		return err;
 	if (!is_sane(&header, ring.bytes)) {
-		refuse(refusals,
-		       "the ring of an AIO context (io_setup) was unmapped in part or overwritten: not supported");
+		refuse(refusals, "the ring of an AIO context (io_setup) was unmapped in part or overwritten: not "
+				 "supported; end the context "
+				 "(io_destroy) before the dump");
 		return 0;
 	}
 	VEC_PUSH(rings, ring);

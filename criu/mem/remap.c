@@ -64,15 +64,14 @@ static int plan_ghost(struct inode *inode, struct model *model, const struct opt
 		      struct refusals *refusals)
 {
 	uint64_t allocated = (uint64_t)inode->st.st_blocks * 512;
+	auto_free char *where = inode_first_holder(inode);
 	struct ghost_image *ghost;
 
 	if (S_ISREG(inode->st.st_mode) && allocated > options->ghost_limit_bytes) {
 		refuse_object(refusals, inode->id,
-			      "%s: deleted file of %llu allocated bytes is larger than --ghost-limit (%llu): raise the "
-			      "limit "
-			      "to save "
-			      "a copy of it",
-			      inode->name, (unsigned long long)allocated,
+			      "%s, %s: deleted file of %llu allocated bytes is larger than --ghost-limit (%llu): raise "
+			      "the limit to save a copy of it",
+			      inode->name, where, (unsigned long long)allocated,
 			      (unsigned long long)options->ghost_limit_bytes);
 		return 0;
 	}
@@ -129,9 +128,9 @@ static int plan_link(struct inode *inode, struct model *model, const struct opti
 	}
 	if (!options->link_remap) {
 		refuse_object(refusals, inode->id,
-			      "%s: the name is gone, but the file has links left (%llu): --link-remap makes a "
+			      "%s, %s: the name is gone, but the file has links left (%llu): --link-remap makes a "
 			      "temporary one",
-			      file->reg->name, (unsigned long long)inode->st.st_nlink);
+			      file->reg->name, where, (unsigned long long)inode->st.st_nlink);
 		return 0;
 	}
 	inode->link = model_add_file(model, FD_TYPES__REG);

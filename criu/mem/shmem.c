@@ -31,19 +31,24 @@ static void refuse_kind(const struct inode *inode, struct refusals *refusals)
 
 	if (inode->fs_magic == FS_MAGIC_SECRETMEM)
 		refuse_object(refusals, inode->id,
-			      "%s (%lld bytes), %s: secret memory can't be read, so it can't be saved", inode->name,
-			      (long long)inode->st.st_size, where);
+			      "%s (%lld bytes), %s: secret memory can't be read, so it can't be saved: unmap and close "
+			      "it before the dump",
+			      inode->name, (long long)inode->st.st_size, where);
 }
 
 static void refuse_dax(const struct inode *inode, struct refusals *refusals)
 {
+	auto_free char *where = inode_first_holder(inode);
 	struct statx stx;
 
 	if (!inode->unlinked || !inode->mapped_shared || inode->kind != INODE_FILE ||
 	    statx(inode->fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) || !(stx.stx_attributes & STATX_ATTR_DAX))
 		return;
 	refuse_object(refusals, inode->id,
-		      "%s: a deleted file in persistent memory (DAX), mapped shared: not supported", inode->name);
+		      "%s, %s: a deleted file in persistent memory (DAX), mapped shared: not supported; unmap it "
+		      "before the "
+		      "dump",
+		      inode->name, where);
 }
 
 int shmem_plan(struct inodes *inodes, const struct remote_tree *tree, const struct options *options,

@@ -77,18 +77,20 @@ const char *vma_obstacle(const struct proc_map *map)
 		uint64_t vm_flags;
 		const char *what;
 	} flags[] = {
-		{ PROC_VM_UFFD_MISSING | PROC_VM_UFFD_WP | PROC_VM_UFFD_MINOR, "is registered with a userfaultfd" },
-		{ PROC_VM_SHADOW_STACK, "is a shadow stack" },
-		{ PROC_VM_PFNMAP | PROC_VM_IO | PROC_VM_MIXEDMAP, "is memory of a device" },
+		{ PROC_VM_UFFD_MISSING | PROC_VM_UFFD_WP | PROC_VM_UFFD_MINOR,
+		  "is registered with a userfaultfd; unregister or unmap it before the dump" },
+		{ PROC_VM_SHADOW_STACK,
+		  "is a shadow stack, which cannot be saved; start the program without it (GLIBC_TUNABLES)" },
+		{ PROC_VM_PFNMAP | PROC_VM_IO | PROC_VM_MIXEDMAP, "is memory of a device; unmap it before the dump" },
 	};
 	static const struct {
 		const char *prefix;
 		const char *what;
 	} names[] = {
 		{ "[uprobes]", "has uprobes on it; remove the probes first" },
-		{ "/secretmem", "is secret memory, which nobody may read" },
-		{ "anon_inode:", "belongs to a kernel object that cannot be saved" },
-		{ "socket:", "is the ring of a packet socket" },
+		{ "/secretmem", "is secret memory, which nobody may read; unmap it before the dump" },
+		{ "anon_inode:", "belongs to a kernel object that cannot be saved; unmap it before the dump" },
+		{ "socket:", "is the ring of a packet socket; unmap it before the dump" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -153,7 +155,10 @@ static int set_anon_huge(struct collect *collect, const struct proc_map *map, st
 {
 	if (st->st_blocks) {
 		refuse(collect->refusals,
-		       "%s is a private view of shared huge page memory that has no name: not supported", map->name);
+		       "%s is a private view of shared huge page memory that has no name: not supported; unmap it "
+		       "before the "
+		       "dump",
+		       map->name);
 		return 0;
 	}
 	set_anonymous(vma);

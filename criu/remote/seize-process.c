@@ -62,7 +62,7 @@ static void refuse_thread(struct refusals *refusals, pid_t pid, pid_t tid, int e
 {
 	struct proc_status status = { 0 };
 
-	if (!proc_read_status(pid, tid, &status) && status.tracer_pid)
+	if (!proc_read_status(pid, tid, &status) && status.tracer_pid && status.tracer_pid != getpid())
 		refuse(refusals, "task %d: it is being traced by task %d; end the tracer first", pid,
 		       status.tracer_pid);
 	else
@@ -200,6 +200,7 @@ static int is_zombie(const struct remote_process *process, bool *ret)
 
 int seize_process_begin(struct refusals *refusals, struct remote_process *process)
 {
+	LOG_SCOPE("task", process->pid);
 	size_t n_new;
 	int err = proc_read_stat(process->pid, 0, &process->stat);
 	bool zombie;
@@ -302,11 +303,12 @@ static int seize_threads(struct refusals *refusals, struct remote_process *proce
 static void refuse_unsettled(struct refusals *refusals, const struct remote_process *process)
 {
 	if (process->stat.state == 'Z')
-		refuse(refusals, "task %d (%s): its main thread has exited while others run; this can't be dumped",
-		       process->pid, process->stat.comm);
+		refuse(refusals,
+		       "its main thread (%s) has exited while others run; this can't be dumped: wait for their end",
+		       process->stat.comm);
 	else
-		refuse(refusals, "task %d (%s): %zu of its %u threads could be stopped; try again", process->pid,
-		       process->stat.comm, process->n_threads, process->status.n_threads);
+		refuse(refusals, "%zu of its %u threads (%s) could be stopped; try again", process->n_threads,
+		       process->status.n_threads, process->stat.comm);
 }
 
 /*
@@ -340,7 +342,8 @@ int seize_process_finish(struct refusals *refusals, struct remote_process *proce
 		}
 		usleep(1000);
 		proc_status_free(&process->status);
-		if (!has_main_thread(process))
+		/* One that has ended for good is not ours, whatever we do. */
+		if (!has_main_thread(process) && is_ours(process->pid))
 			forget_threads(process);
 		done = process->n_threads;
 	}

@@ -104,6 +104,7 @@ static void check_process(struct watching *watching, struct remote_process *proc
 {
 	struct refusals *refusals = watching->refusals;
 	pid_t pid = process->pid;
+	LOG_SCOPE("task", pid);
 
 	if (pid == getpid()) {
 		refuse(refusals, "criu itself (task %d) runs in the tree: run it from outside", pid);
@@ -112,9 +113,10 @@ static void check_process(struct watching *watching, struct remote_process *proc
 	if (process->state == REMOTE_ZOMBIE)
 		return;
 	if (process->stat.flags & PF_KTHREAD)
-		refuse(refusals, "task %d (%s): a thread of the kernel can't be dumped", pid, process->stat.comm);
+		refuse(refusals, "it is a thread of the kernel (%s), which can't be dumped", process->stat.comm);
 	if (main_thread_is_gone(process))
-		refuse(refusals, "task %d (%s): its main thread has exited while others run; this can't be dumped", pid,
+		refuse(refusals,
+		       "its main thread (%s) has exited while others run; this can't be dumped: wait for their end",
 		       process->stat.comm);
 	for (size_t i = 0; i < process->n_threads; i++)
 		if (vfork_lasts(&process->threads[i]))

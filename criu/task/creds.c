@@ -45,7 +45,10 @@ static int creds_plan(struct task_ctx *ctx, struct refusals *refusals)
 	const struct proc_status *status = &ctx->thread->process->status;
 
 	if (ctx->leader && status->n_groups > GROUPS_MAX)
-		refuse(refusals, "The process is in %zu groups, at most %d can be saved", status->n_groups, GROUPS_MAX);
+		refuse(refusals,
+		       "it is in %zu groups, at most %d can be saved: take it out of some (setgroups(2)) before the "
+		       "dump",
+		       status->n_groups, GROUPS_MAX);
 	return 0;
 }
 

@@ -78,15 +78,43 @@ static void line_add_timestamp(struct line *line)
 	line_add(line, "(%02lld.%06lld) ", us / 1000000, us % 1000000);
 }
 
-static void line_add_scopes(struct line *line, const struct log_scope *scope)
+/* Of two of a kind, the one within the other counts. */
+static bool is_outdone(const struct log_scope *scope)
 {
+	for (const struct log_scope *inner = innermost; inner != scope; inner = inner->up)
+		if (!strcmp(inner->what, scope->what))
+			return true;
+	return false;
+}
+
+/* Return: where the last of them begins. */
+static size_t line_add_scopes(struct line *line, const struct log_scope *scope)
+{
+	size_t begin;
+
 	if (!scope)
-		return;
-	line_add_scopes(line, scope->up);
+		return line->bytes;
+	begin = line_add_scopes(line, scope->up);
+	if (is_outdone(scope))
+		return begin;
+	begin = line->bytes;
 	if (scope->hex)
 		line_add(line, "%s %llx: ", scope->what, (unsigned long long)scope->id);
 	else
 		line_add(line, "%s %lld: ", scope->what, scope->id);
+	return begin;
+}
+
+/* A message for all circumstances may say itself what the last scope has just said. */
+static void printf_like(2, 0) line_add_message(struct line *line, const char *fmt, va_list args)
+{
+	const size_t scope = line_add_scopes(line, innermost), message = line->bytes, n = message - scope;
+
+	line_vadd(line, fmt, args);
+	if (!n || line->bytes - message < n || memcmp(line->text + scope, line->text + message, n))
+		return;
+	memmove(line->text + scope, line->text + message, line->bytes - message);
+	line->bytes -= n;
 }
 
 static const char *base_name(const char *path)
@@ -219,8 +247,9 @@ static void printf_like(5, 0)
 	line_begin(&line, level, file, line_no);
 	message = line.bytes;
 	if (level != LOG_MSG)
-		line_add_scopes(&line, innermost);
-	line_vadd(&line, fmt, args);
+		line_add_message(&line, fmt, args);
+	else
+		line_vadd(&line, fmt, args);
 	if (err) {
 		char buf[64];
 
@@ -278,9 +307,8 @@ char *log_text(const char *fmt, ...)
 	struct line line = { .bytes = 0 };
 	va_list args;
 
-	line_add_scopes(&line, innermost);
 	va_start(args, fmt);
-	line_vadd(&line, fmt, args);
+	line_add_message(&line, fmt, args);
 	va_end(args);
 	line_finish(&line, 0);
 	line.text[line.bytes - 1] = '\0';

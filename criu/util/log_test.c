@@ -66,9 +66,20 @@ static void test_scopes(void)
 		LOG_SCOPE_HEX("mapping", 0x7f0000ULL);
 		pr_warn("outer");
 	}
+	/* Of two tasks the inner one counts, and what is known already is said once. */
+	{
+		LOG_SCOPE("task", 41);
+		nested(41);
+		LOG_SCOPE("task", 42);
+		pr_warn("task 42: twice");
+		pr_warn("task 4: another");
+	}
 	pr_warn("none");
 	CHECK_STR(read_log_without_lines(), "Warn  (HERE): task 41: fd 7: inner\n"
 					    "Warn  (HERE): task 41: mapping 7f0000: outer\n"
+					    "Warn  (HERE): task 41: fd 41: inner\n"
+					    "Warn  (HERE): task 42: twice\n"
+					    "Warn  (HERE): task 42: task 4: another\n"
 					    "Warn  (HERE): none\n");
 }
 

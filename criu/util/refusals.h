@@ -20,12 +20,15 @@ struct refusals {
 	size_t n;
 	bool keep; /* the texts go here, not to the log */
 	VEC(struct refusal) kept;
+	uint64_t last; /* of the newest text, see refusals_is_new() */
 };
 
 /** refuse - one more reason; refuse_object: because of the inode with id @object. */
 #define refuse(refusals, fmt, ...) refuse_object(refusals, 0, fmt, ##__VA_ARGS__)
 #define refuse_object(refusals, object, fmt, ...)                                                                      \
 	do {                                                                                                           \
+		if (!refusals_is_new((refusals), log_text(fmt, ##__VA_ARGS__)))                                        \
+			break;                                                                                         \
 		if ((refusals)->keep)                                                                                  \
 			refusals_keep((refusals), (object), log_text(fmt, ##__VA_ARGS__));                             \
 		else                                                                                                   \
@@ -35,6 +38,9 @@ struct refusals {
 
 /** refuse_failed - an error that was just logged is a reason; with @refusals->keep it was held (log_hold_errors()). */
 void refuse_failed(struct refusals *refusals);
+
+/** refusals_is_new - is it another one than that before it? Takes @text. */
+bool refusals_is_new(struct refusals *refusals, char *text);
 
 /** refusals_keep - add to the texts; takes @text. */
 void refusals_keep(struct refusals *refusals, uint32_t object, char *text);
