@@ -77,6 +77,11 @@ class Criu:
     def said_error(self, action):
         return any('Error' in read_text(os.path.join(self.dir, f'{action}.{x}')) for x in ('log', 'out'))
 
+    def lines(self, action, level):
+        """What its log says at a level, 'Error' or 'Warn', without level and place."""
+        text = read_text(os.path.join(self.dir, f'{action}.log'))
+        return re.findall(rf'^(?:\([\d.]+\) )?{level} +\([^)]*\): (.*)$', text, re.M)
+
     def has(self, feature):
         return subprocess.call([self.bin, 'check', '--no-default-config', '-verbosity=0', '--feature', feature],
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0

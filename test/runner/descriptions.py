@@ -14,7 +14,8 @@ PATIENCE = float(os.environ.get('TEST_PATIENCE', '1'))
 
 KNOWN_FLAGS = {'suid', 'nouser', 'noauto', 'excl', 'crfail', 'reqrst', 'samens', 'nolazy', 'noremotelazy',
                'pre-dump-notify', 'crlib', 'nostop', 'nostate'}
-KNOWN_KEYS = {'flavor', 'flags', 'feature', 'opts', 'dopts', 'ropts', 'deps', 'arch', 'timeout', 'bind', 'hugepages'}
+KNOWN_KEYS = {'flavor', 'flags', 'feature', 'opts', 'dopts', 'ropts', 'deps', 'arch', 'timeout', 'bind', 'hugepages',
+              'says', 'warns'}
 
 
 class Failed(Exception):
@@ -59,6 +60,11 @@ class Desc:
         """{kB: how many}"""
         wanted = self.values.get('hugepages', {})
         return wanted if isinstance(wanted, dict) else {2048: wanted}
+
+    def texts(self, which):
+        """Regular expressions."""
+        found = self.values.get(which, [])
+        return [found] if isinstance(found, str) else found
 
     @property
     def arch(self):

@@ -205,6 +205,24 @@ class Test:
                 raise Failed(f'{when}: left running: {" ".join(names)}')
             time.sleep(0.05)
 
+    def check_reasons(self):
+        """A refusal that is another than the one meant would prove nothing."""
+        said = [x for x in self.criu.lines('dump', 'Error') if not re.match('the dump was refused for', x)]
+        wanted = self.desc.texts('says')
+        if not wanted and not os.path.exists(self.path + '.hook'):
+            raise Failed("nothing is said of the reason ('says' in the description)")
+        for text in wanted:
+            if not any(re.search(text, x) for x in said):
+                raise Failed(f'the dump was not refused for {text!r} but for\n    ' + '\n    '.join(said))
+        for line in said:
+            if wanted and not any(re.search(text, line) for text in wanted):
+                raise Failed(f'the dump was also refused for\n    {line}')
+
+    def check_warnings(self, action):
+        for text in self.desc.texts('warns'):
+            if not any(re.search(text, x) for x in self.criu.lines(action, 'Warn')):
+                raise Failed(f'{action} has not warned of {text!r}')
+
     def dump(self):
         tree = tree_of(self.pid)
         criu = self.criu
@@ -228,10 +246,12 @@ class Test:
                 raise Failed(f'dump must fail with an exit status, it returned {ret}')
             if not criu.said_error('dump'):
                 raise Failed('dump failed without an Error line')
+            self.check_reasons()
             self.check_same(before, 'by a dump that failed')
             return None
         if ret:
             raise Failed(f'criu dump returned {ret}')
+        self.check_warnings('dump')
         check_stats(criu.dir)
         criu.parent = criu.count
 
