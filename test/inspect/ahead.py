@@ -2,10 +2,12 @@
 """criu for zdtm.py, but every dump is inspected first.
 
 Calls criu (CRIU) with the same words; before a dump, `inspect` with the same options.  Each dump adds a line to
-the file INSPECT_RECORD: a JSON array of the task's name, both exit statuses, what inspect changed, and its refusals.
+the file INSPECT_RECORD: a JSON array of the task's name, both exit statuses, what inspect changed, its refusals, and
+the errors of the dump.
 """
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -24,8 +26,8 @@ def state(pid):
     """What an attachment, a stop or a remote call would change, of a task that sleeps."""
     # How many signals the user has queued, on the whole machine, is not the task's.
     lines = [x for x in read(f"/proc/{pid}/status").splitlines() if not x.startswith("SigQ")]
-    kept = [x for x in lines if x.startswith(("State", "TracerPid", "Threads", "VmRSS", "VmSize", "voluntary",
-                                              "nonvoluntary"))]
+    # VmRSS is only a rough sum of what the processors count.
+    kept = [x for x in lines if x.startswith(("State", "TracerPid", "Threads", "VmSize", "voluntary", "nonvoluntary"))]
     return kept + read(f"/proc/{pid}/maps").splitlines() + sorted(os.listdir(f"/proc/{pid}/fd"))
 
 
@@ -41,9 +43,18 @@ def inspect(argv):
         return f"{done.returncode}, no JSON: {e}: {done.stderr.decode(errors='replace')[:500]}", {"refusals": []}
 
 
+def errors(argv):
+    """What the log of the dump says, without times, levels and places."""
+    log = os.path.join(argv[argv.index("--images-dir") + 1], argv[argv.index("--log-file") + 1])
+    lines = re.findall(r"^(?:\([\d.]+\) )?Error +\([^)]*\): (.*)$", read(log), re.M)
+    # The end of a whole plan; what stops the dump before that hides the rest.
+    end = [x for x in lines if x.startswith("the dump was refused for")]
+    return [x for x in lines if x not in end], bool(end)
+
+
 def main():
     argv = sys.argv[1:]
-    if "dump" not in argv:
+    if "dump" not in argv or "--tree" not in argv:
         os.execv(CRIU, [CRIU, *argv])
     pid = argv[argv.index("--tree") + 1]
     name = read(f"/proc/{pid}/comm").strip()
@@ -53,7 +64,7 @@ def main():
     dumped = subprocess.run([CRIU, *argv]).returncode
     with open(os.environ["INSPECT_RECORD"], "a") as record:
         texts = [r["text"] for r in report["refusals"]]
-        record.write(json.dumps([name, inspected, dumped, changed, texts]) + "\n")
+        record.write(json.dumps([name, inspected, dumped, changed, texts, errors(argv)]) + "\n")
     sys.exit(dumped)
 
 
