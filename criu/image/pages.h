@@ -12,7 +12,7 @@
 #include "image/image.h"
 #include "images/pagemap.pb-c.h"
 
-#define PAGE_BUFFER_BYTES (1024 * 1024UL)
+#define PAGE_BUFFER_BYTES (2 * 1024 * 1024UL) /* a huge page */
 
 struct page_pipeline;
 
