@@ -46,20 +46,15 @@ static int write_metadata(const struct copy *copy, struct arena *arena)
 static int copy_bytes(const struct copy *copy, uint64_t from, uint64_t bytes)
 {
 	while (bytes) {
-		ssize_t n = pread(copy->pages_fd, copy->buf, min_u64(bytes, COPY_BYTES), (off_t)from);
-		int err;
+		uint64_t part = min_u64(bytes, COPY_BYTES);
+		int err = pages_read_bytes(copy->pages_fd, copy->buf, part, from);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return fail_errno("read the pages image at %#llx", (unsigned long long)from);
-		if (n == 0)
-			return fail(EINVAL, "the pages image ends at %#llx", (unsigned long long)from);
-		err = image_write_raw(copy->writer, copy->buf, n) ?: interrupt_pending();
+		if (!err)
+			err = image_write_raw(copy->writer, copy->buf, part) ?: interrupt_pending();
 		if (err)
 			return err;
-		from += n;
-		bytes -= n;
+		from += part;
+		bytes -= part;
 	}
 	return 0;
 }

@@ -9,9 +9,7 @@
  * costs as much as reading the pages did, and throws out what the job will want
  * back. Several threads, because one direct write at a time leaves the disk idle
  * between two of them; the file is allocated ahead so that they do not take
- * turns extending it. The buffers are huge pages: a direct write goes to the disk
- * in one segment for each, not for each small page, which makes a virtual disk
- * half as fast again.
+ * turns extending it.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -27,7 +25,7 @@
 #include "util/log.h"
 
 #define N_BUFFERS	12
-#define MEMORY_BYTES	((N_BUFFERS + 1) * PAGE_BUFFER_BYTES)
+#define MEMORY_BYTES	(N_BUFFERS * PAGE_BUFFER_BYTES)
 #define N_THREADS	6
 #define N_SLICES	(N_BUFFERS * PAGE_BUFFER_BYTES / PAGE_BYTES) /* a slice is a page at least */
 #define CACHED_BYTES	(128 * 1024 * 1024UL)			     /* of a dump */
@@ -61,7 +59,7 @@ struct slice {
 struct page_pipeline {
 	struct image_dir *dir;
 	uint32_t last_pages_id;
-	uint8_t *memory; /* N_BUFFERS and what aligns them */
+	uint8_t *memory; /* of all buffers */
 
 	/* The caller's: the buffer being filled and the slice of it not queued yet. */
 	uint64_t queued_bytes;
@@ -212,8 +210,7 @@ static void *write_slices(void *arg)
 
 static void pipeline_free(struct page_pipeline *pipeline)
 {
-	if (pipeline->memory)
-		munmap(pipeline->memory, MEMORY_BYTES);
+	munmap(pipeline->memory, MEMORY_BYTES);
 	pthread_cond_destroy(&pipeline->queued);
 	pthread_cond_destroy(&pipeline->written);
 	pthread_mutex_destroy(&pipeline->lock);
@@ -248,22 +245,6 @@ static int start_threads(struct page_pipeline *pipeline)
 	return err && !pipeline->n_threads ? fail(err, "cannot start a thread to write pages") : 0;
 }
 
-/* Huge pages are a help: the kernel may have none, or not be asked for them in this way. */
-static int map_buffers(struct page_pipeline *pipeline)
-{
-	void *memory = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uint8_t *first;
-
-	if (memory == MAP_FAILED)
-		return fail_errno("cannot allocate buffers for pages");
-	pipeline->memory = memory;
-	first = pipeline->memory + (-(uintptr_t)memory & (PAGE_BUFFER_BYTES - 1));
-	(void)!madvise(first, N_BUFFERS * PAGE_BUFFER_BYTES, MADV_HUGEPAGE);
-	for (size_t i = 0; i < N_BUFFERS; i++)
-		pipeline->buffers[i].data = first + i * PAGE_BUFFER_BYTES;
-	return 0;
-}
-
 int page_pipeline_start(struct image_dir *dir, struct page_pipeline **ret)
 {
 	struct page_pipeline *pipeline = xalloc(sizeof(*pipeline));
@@ -273,9 +254,10 @@ int page_pipeline_start(struct image_dir *dir, struct page_pipeline **ret)
 	pthread_mutex_init(&pipeline->lock, NULL);
 	pthread_cond_init(&pipeline->queued, NULL);
 	pthread_cond_init(&pipeline->written, NULL);
-	err = map_buffers(pipeline);
-	if (!err)
-		err = start_threads(pipeline);
+	pipeline->memory = map_huge_buffer(MEMORY_BYTES);
+	for (size_t i = 0; i < N_BUFFERS; i++)
+		pipeline->buffers[i].data = pipeline->memory + i * PAGE_BUFFER_BYTES;
+	err = start_threads(pipeline);
 	if (err) {
 		pipeline_free(pipeline);
 		return err;

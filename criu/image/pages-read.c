@@ -132,6 +132,26 @@ static int check_policies(const PagemapHead *head, const char *name)
 	return 0;
 }
 
+int pages_read_bytes(int pages_fd, void *buf, size_t bytes, uint64_t offset)
+{
+	char *to = buf;
+
+	while (bytes) {
+		ssize_t n = pread(pages_fd, to, bytes, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail_errno("read the pages image at %#llx", (unsigned long long)offset);
+		if (n == 0)
+			return fail(EINVAL, "the pages image ends at %#llx", (unsigned long long)offset);
+		to += n;
+		offset += n;
+		bytes -= n;
+	}
+	return 0;
+}
+
 int pagemap_read(const struct image_dir *dir, enum image_kind kind, uint64_t id, struct arena *arena,
 		 struct pagemap *ret)
 {

@@ -12,7 +12,7 @@
 #include "image/image.h"
 #include "images/pagemap.pb-c.h"
 
-#define PAGE_BUFFER_BYTES (2 * 1024 * 1024UL) /* a huge page */
+#define PAGE_BUFFER_BYTES HUGE_BUFFER_UNIT
 
 struct page_pipeline;
 
@@ -53,6 +53,9 @@ struct pagemap {
 	size_t n_policies;
 	int pages_fd; /* owned; -1 when empty */
 };
+
+/** pages_read_bytes - exactly @bytes of a pages file, from @offset on; an error where it ends before. */
+int must_check pages_read_bytes(int pages_fd, void *buf, size_t bytes, uint64_t offset);
 
 /** pagemap_read - a missing pagemap is an empty one; the pages file's size is checked. */
 int must_check pagemap_read(const struct image_dir *dir, enum image_kind kind, uint64_t id, struct arena *arena,

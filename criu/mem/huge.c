@@ -104,26 +104,6 @@ static int take_pages(int fd, const struct shmem_content *content, uint64_t page
 	return 0;
 }
 
-static int read_pages(const struct shmem_content *content, char *to, const struct page_range *range)
-{
-	uint64_t left = range->nr_pages * PAGE_BYTES, from = range->file_offset;
-
-	while (left) {
-		ssize_t n = pread(content->pagemap.pages_fd, to, left, (off_t)from);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return fail_errno("%s: read the pages image at %#llx", content->name, (unsigned long long)from);
-		if (n == 0)
-			return fail(EINVAL, "the pages image ends at %#llx", (unsigned long long)from);
-		to += n;
-		from += n;
-		left -= n;
-	}
-	return 0;
-}
-
 static int fill_range(int fd, char *at, uint64_t page_bytes, const struct shmem_content *content,
 		      const struct page_range *range, uint64_t *taken_to)
 {
@@ -139,7 +119,7 @@ static int fill_range(int fd, char *at, uint64_t page_bytes, const struct shmem_
 	if (start < end)
 		err = take_pages(fd, content, page_bytes, start, end);
 	*taken_to = end;
-	return err ?: read_pages(content, at + range->vaddr, range);
+	return err ?: pages_read_bytes(content->pagemap.pages_fd, at + range->vaddr, bytes, range->file_offset);
 }
 
 int huge_fill(int fd, uint64_t page_bytes, const struct shmem_content *content)

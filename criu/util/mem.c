@@ -1,6 +1,8 @@
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "util/log.h"
 #include "util/mem.h"
@@ -33,6 +35,23 @@ void *xrealloc(void *ptr, size_t bytes)
 	if (!ptr)
 		out_of_memory(bytes);
 	return ptr;
+}
+
+void *map_huge_buffer(size_t bytes)
+{
+	size_t slack = HUGE_BUFFER_UNIT, before;
+	char *start = mmap(NULL, bytes + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (start == MAP_FAILED)
+		out_of_memory(bytes + slack);
+	before = -(uintptr_t)start & (HUGE_BUFFER_UNIT - 1);
+	if (before)
+		munmap(start, before);
+	start += before;
+	munmap(start + bytes, slack - before);
+	/* A kernel without huge pages says so, and has small ones. */
+	(void)!madvise(start, bytes, MADV_HUGEPAGE);
+	return start;
 }
 
 char *xstrdup(const char *text)

@@ -20,6 +20,16 @@ void *xrealloc(void *ptr, size_t bytes);
 char *xstrdup(const char *text);
 char *xasprintf(const char *fmt, ...) printf_like(1, 2);
 
+#define HUGE_BUFFER_UNIT (2 * 1024 * 1024UL)
+
+/**
+ * map_huge_buffer - private memory for direct I/O, zeroed, aligned to HUGE_BUFFER_UNIT, on huge pages if the kernel gives any.
+ * @bytes: a multiple of HUGE_BUFFER_UNIT
+ * What is read or written there goes to the disk in one segment for each huge page, not one for each small page: a virtual
+ * disk takes a third less time. Never NULL, as xalloc(); munmap(ptr, @bytes) it.
+ */
+void *map_huge_buffer(size_t bytes);
+
 static inline void free_charp(char **ptr)
 {
 	free(*ptr);
