@@ -4,7 +4,6 @@
  * out), and reading a hole through a mapping would allocate it. Nothing is read per holder.
  */
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -14,6 +13,7 @@
 #include "mem/external.h"
 #include "mem/huge.h"
 #include "mem/numa.h"
+#include "mem/object-read.h"
 #include "mem/shmem.h"
 #include "mem/sysvshm.h"
 #include "mem/tmpfs.h"
@@ -30,47 +30,12 @@ struct objects_dump {
 
 struct object_dump {
 	const struct inode *inode;
-	int fd; /* for reading; owned by the caller */
+	const struct object_reader *reader;
 	struct page_writer *writer;
 	char *chunk; /* PAGE_BUFFER_BYTES, for chunks with zero pages in them */
 	struct shmem_dump_stats *stats;
 	bool keep_first; /* of each huge page: it stands for the page, which is there although all zero */
 };
-
-/* Behind the end of a file, within its last page, is memory that only a mapping shows. Nobody uses a file so. */
-static int read_tail(struct object_dump *dump, char *buf, uint64_t size)
-{
-	size_t before = size % PAGE_BYTES;
-	char *page = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, dump->fd, (off_t)(size - before));
-
-	if (page == MAP_FAILED)
-		return fail_errno("%s: map the last page", dump->inode->name);
-	memcpy(buf, page + before, PAGE_BYTES - before);
-	munmap(page, PAGE_BYTES);
-	return 0;
-}
-
-static int read_chunk(struct object_dump *dump, char *buf, size_t bytes, uint64_t offset)
-{
-	size_t done = 0;
-
-	while (done < bytes) {
-		ssize_t n = pread(dump->fd, buf + done, bytes - done, (off_t)(offset + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return fail_errno("%s: read at %#llx", dump->inode->name, (unsigned long long)(offset + done));
-		/* The tree stands still and nobody else holds the object. */
-		if (n == 0)
-			return fail(EBUSY, "%s: became shorter during the dump", dump->inode->name);
-		done += n;
-	}
-	memset(buf + bytes, 0, round_up_pages(bytes) - bytes);
-	if (dump->inode->kind == INODE_SYSV && bytes % PAGE_BYTES)
-		return read_tail(dump, buf + bytes, offset + bytes);
-	return 0;
-}
 
 /* @nr_pages pages of @pages belong at @offset: copy them to where the writer wants them. */
 static int add_run(struct object_dump *dump, const char *pages, uint64_t offset, uint64_t nr_pages)
@@ -136,7 +101,7 @@ static int dump_extent(struct object_dump *dump, uint64_t start, uint64_t end)
 		if (err)
 			return err;
 		bytes = min_u64(min_u64(bytes, PAGE_BUFFER_BYTES), end - start);
-		err = read_chunk(dump, room, bytes, start);
+		err = object_read(dump->reader, room, bytes, start);
 		if (err)
 			return err;
 		nr_pages = round_up_pages(bytes) / PAGE_BYTES;
@@ -159,7 +124,7 @@ static int dump_extents(struct object_dump *dump)
 	uint64_t size = dump->inode->st.st_size, done = 0;
 
 	while (done < size) {
-		off_t data = lseek(dump->fd, (off_t)done, SEEK_DATA);
+		off_t data = lseek(dump->reader->fd, (off_t)done, SEEK_DATA);
 		off_t hole;
 		int err;
 
@@ -167,7 +132,7 @@ static int dump_extents(struct object_dump *dump)
 			return 0;
 		if (data < 0)
 			return fail_errno("%s: look for data after %#llx", dump->inode->name, (unsigned long long)done);
-		hole = lseek(dump->fd, data, SEEK_HOLE);
+		hole = lseek(dump->reader->fd, data, SEEK_HOLE);
 		if (hole < 0)
 			return fail_errno("%s: look for a hole after %#llx", dump->inode->name,
 					  (unsigned long long)data);
@@ -201,7 +166,7 @@ static int dump_huge(struct object_dump *dump)
 
 	if (!there)
 		return 0;
-	scan = huge_scan_open(dump->fd, inode->huge_bytes, size);
+	scan = huge_scan_open(dump->reader->fd, inode->huge_bytes, size);
 	dump->keep_first = scan || there == size;
 	if (!dump->keep_first)
 		pr_warn("%s: this kernel does not tell which of its huge pages are there: those of zeros may be "
@@ -216,11 +181,11 @@ static int dump_huge(struct object_dump *dump)
 	return err;
 }
 
-static int dump_pages(const struct inode *inode, int fd, struct objects_dump *objects)
+static int dump_pages(const struct inode *inode, const struct object_reader *reader, struct objects_dump *objects)
 {
 	struct shmem_dump_stats *stats = objects->stats;
 	auto_free char *chunk = xalloc(PAGE_BUFFER_BYTES);
-	struct object_dump dump = { .inode = inode, .fd = fd, .chunk = chunk, .stats = stats };
+	struct object_dump dump = { .inode = inode, .reader = reader, .chunk = chunk, .stats = stats };
 	MempolicyRangeEntry **policies;
 	size_t n_policies;
 	uint64_t written;
@@ -356,17 +321,6 @@ static int add_carried_file(const struct inode *inode, int fd, struct objects_du
 	return err;
 }
 
-/* Reading must not move the access time of the live object; only its owner may ask for that. */
-static int open_for_reading(const struct inode *inode)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", inode->fd);
-	fd = open(path, O_RDONLY | O_NOATIME | O_CLOEXEC);
-	return fd < 0 ? inode_open(inode, O_RDONLY) : fd;
-}
-
 /* The kernel may have finished a write of a stopped task (AIO, io_uring) after the plan. */
 static int refresh(struct inode *inode)
 {
@@ -375,22 +329,15 @@ static int refresh(struct inode *inode)
 	return 0;
 }
 
-static int dump_object(struct inode *inode, struct objects_dump *objects)
+static int dump_content_and_metadata(struct inode *inode, const struct object_reader *reader,
+				     struct objects_dump *objects)
 {
 	struct model *model = objects->model;
-	auto_fd int fd = -1;
-	int err;
+	int fd = reader->fd, err = 0;
 
-	LOG_SCOPE("shared object", inode->id);
-	err = refresh(inode);
-	if (err)
-		return err;
-	fd = open_for_reading(inode);
-	if (fd < 0)
-		return fd;
 	/* The content of what is attached again stays with those who live, and so does its policy. */
 	if (!inode->attached)
-		err = dump_pages(inode, fd, objects);
+		err = dump_pages(inode, reader, objects);
 	if (!err && (inode->outsiders.n || inode->attached))
 		err = external_add(inode, model);
 	if (!err && inode->kind == INODE_MEMFD)
@@ -400,6 +347,20 @@ static int dump_object(struct inode *inode, struct objects_dump *objects)
 					     : add_shmem_file(inode, fd, objects);
 	if (!err && inode->kind == INODE_SYSV)
 		err = sysvshm_dump(inode, model);
+	return err;
+}
+
+static int dump_object(struct inode *inode, struct objects_dump *objects)
+{
+	struct object_reader reader;
+	int err;
+
+	LOG_SCOPE("shared object", inode->id);
+	err = refresh(inode) ?: object_reader_open(inode, &reader);
+	if (err)
+		return err;
+	err = dump_content_and_metadata(inode, &reader, objects);
+	object_reader_close(&reader);
 	return err;
 }
 
