@@ -141,16 +141,16 @@ class TmpfsLimited(Tmpfs):
 
 
 class Ext4(Place):
-    name, fs, mib, mkfs = "ext4", "ext4", 128, ("mkfs.ext4", "-q", "-F")
+    name, fs, mib, mkfs = "ext4", "ext4", 600, ("mkfs.ext4", "-q", "-F")
 
 
 class Xfs(Place):
-    name, fs, mib, mkfs = "xfs", "xfs", 300, ("mkfs.xfs", "-q", "-f")
+    name, fs, mib, mkfs = "xfs", "xfs", 600, ("mkfs.xfs", "-q", "-f")
 
 
 class Btrfs(Place):
     """With subvolumes, each of which numbers its inodes from the start."""
-    name, fs, mib, mkfs = "btrfs-subvolume", "btrfs", 256, ("mkfs.btrfs", "-q", "-f")
+    name, fs, mib, mkfs = "btrfs-subvolume", "btrfs", 600, ("mkfs.btrfs", "-q", "-f")
 
     def make(self):
         super().make()
@@ -163,7 +163,7 @@ class Btrfs(Place):
 
 class Overlay(Place):
     """Lower and upper layer on an ext4 of their own; lower() puts a file below."""
-    name, fs, mib, mkfs = "overlay", "ext4", 128, ("mkfs.ext4", "-q", "-F")
+    name, fs, mib, mkfs = "overlay", "ext4", 600, ("mkfs.ext4", "-q", "-F")
 
     def make(self):
         self.layers = f"{self.base}/layers"

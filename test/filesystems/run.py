@@ -26,6 +26,7 @@ PROGRAMS = ["delshm_family_disk", "delshm_tail_disk", "delshm_meta_disk", "delsh
             "delshm_samepath_disk", "delshm_sparse_disk", "delshm_windows_disk", "delshm_tmpfile_disk", "delshm_acl_disk",
             "delshm_deadwriter_disk", "delshm_exec_disk"]
 QUICK_PROGRAMS = 5
+LARGE = "delshm_large_disk"     # only where it fits: criu reads and writes some of it past the page cache
 
 
 def run_program(tally, name, place):
@@ -55,10 +56,11 @@ def main():
         return not options.names or any(re.search(part, text) for part in options.names)
 
     programs = PROGRAMS[:QUICK_PROGRAMS] if options.quick else PROGRAMS
-    program.build({*programs, *cases.programs()})
+    program.build({*programs, LARGE, *cases.programs()})
     tally = box.Tally()
     for kind in places.ALL:
-        names = [name for name in programs if wanted(f"{kind.name}: {name}")]
+        large = [LARGE] if kind.mib >= 600 else []
+        names = [name for name in programs + large if wanted(f"{kind.name}: {name}")]
         if names:
             run_place(tally, kind, names)
     cases.run(tally, wanted)
