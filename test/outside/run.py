@@ -1,4 +1,5 @@
-"""Sockets, pipes and terminals (terminals.py) of the tree whose other end a process outside has: this program.
+"""Sockets (TCP: tcp.py), pipes and terminals (terminals.py) of the tree whose other end a process outside has: this
+program; and what is given back at restore (given.py).
 
     run.py [CASE...]
 """
@@ -12,75 +13,11 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "jobs"))
 import box  # noqa: E402
-from box import Failure, wait_for  # noqa: E402
+from box import Failure  # noqa: E402
+from frame import ME, SECONDS, Skip, Tool, answers, inode, must_say, restore_fails  # noqa: E402
+import given  # noqa: E402
+import tcp  # noqa: E402
 import terminals  # noqa: E402
-
-SECONDS = 20
-ME = f"process {os.getpid()} (python3"
-
-
-def inode(end):
-    return os.fstat(end.fileno() if hasattr(end, "fileno") else end).st_ino
-
-
-class Tool:
-    """tool.py, running; a descriptor it is given keeps its number."""
-
-    def __init__(self, case, what, where, pass_fds=()):
-        self.dir = box.fresh_dir("outside", case)
-        self.out = os.path.join(self.dir, "out")
-        self.ends = []
-        argv = ["/usr/bin/python3", os.path.join(HERE, "tool.py"), what, str(where)]
-        self.pid = box.start(argv, self.out, cwd=self.dir, pass_fds=pass_fds)
-        wait_for(lambda: "ready" in self.said(), SECONDS, "the program to be ready")
-
-    def said(self):
-        return box.read(self.out).split()
-
-    def says(self, word):
-        wait_for(lambda: word in self.said(), SECONDS, f"the program to say '{word}'")
-
-    def images(self, name="images"):
-        return box.fresh_dir(os.path.relpath(self.dir, box.WORK), name)
-
-    def dump(self, images, *extra):
-        box.dump(self.pid, images, *extra)
-        box.gone([self.pid])
-
-    def refuses(self, images, *extra):
-        """The error of a dump that must not succeed; nothing may have happened."""
-        try:
-            box.dump(self.pid, images, *extra)
-        except Failure:
-            return " ".join(box.errors(images, "dump"))
-        raise Failure("the dump succeeded")
-
-    def end(self):
-        if box.alive(self.pid):
-            box.kill_all([self.pid])
-
-
-def restore_fails(images, *extra):
-    try:
-        box.restore(images, *extra)
-    except Failure:
-        return " ".join(box.errors(images, "restore"))
-    raise Failure("the restore succeeded")
-
-
-def must_say(text, *parts):
-    for part in parts:
-        if part not in text:
-            raise Failure(f"the message does not say '{part}': {text}")
-
-
-def answers(end, word=b"hello"):
-    end.settimeout(SECONDS * box.PATIENCE)
-    end.send(word)
-    got = end.recv(100)
-    if got != b"answer to " + word:
-        raise Failure(f"'{got}' came back for '{word}'")
-
 
 def pair_of(case, kind=socket.SOCK_STREAM):
     """(the tool, our end, the inode of its end)"""
@@ -316,14 +253,14 @@ def case_name_taken(case):
     tool.end()
 
 
-CASES = {name[5:]: function for name, function in {**globals(), **vars(terminals)}.items() if name.startswith("case_")}
+CASES = {name[5:]: function for name, function in {**globals(), **vars(tcp), **vars(given), **vars(terminals)}.items() if name.startswith("case_")}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"part of one of: {', '.join(CASES)}")
     options = parser.parse_args()
-    box.enter()
+    box.enter(network=True)
     tally = box.Tally()
     for name, case in CASES.items():
         if options.cases and not any(re.search(part, name) for part in options.cases):
@@ -331,6 +268,8 @@ def main():
         try:
             case(name)
             tally.ok(name)
+        except Skip as e:
+            tally.skip(name, str(e))
         except Failure as e:
             tally.fail(name, str(e))
     return tally.end()

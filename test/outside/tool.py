@@ -6,6 +6,7 @@
     tool.py listen PATH         a listening socket: nobody is accepted
     tool.py accept PATH         one connection is accepted, and answered
     tool.py read FD             what comes out of a pipe
+    tool.py hold FD             nothing at all
 """
 import errno
 import os
@@ -75,6 +76,9 @@ def main():
     elif what == "count":
         say("ready")
         count(int(where))
+    elif what == "hold":
+        say("ready")
+        signal.pause()
     elif what == "read":
         read(int(where))
     elif what == "hear":
