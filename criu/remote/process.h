@@ -61,6 +61,7 @@ struct remote_process {
 	size_t n_threads;
 	struct proc_stat stat;	   /* read after the stop (dump only) */
 	struct proc_status status; /* of the leader (dump only) */
+	uint32_t personality;	   /* of the leader (dump only), read by the plan */
 
 	/* Where remote calls run; see remote/call.h and remote/batch.h. */
 	struct remote_thread *driver;	 /* runs the calls that concern the whole process */

@@ -36,7 +36,7 @@
 #define PR_SET_THP_DISABLE 41
 #define PR_GET_THP_DISABLE 42
 #endif
-#define THP_DISABLED_ENTIRELY 1
+#define THP_DISABLED_ENTIRELY 1U /* the bit that says that there are no flags besides */
 
 #ifndef PR_SET_MEMORY_MERGE
 #define PR_SET_MEMORY_MERGE 67
@@ -155,8 +155,8 @@ static int mm_flags_dump(struct task_ctx *ctx, struct batch *batch, void *priv_a
 	if (value > 0 && mm) {
 		mm->has_thp_disabled = true;
 		mm->thp_disabled = true;
-		if (value != THP_DISABLED_ENTIRELY)
-			pr_warn("Huge pages are disabled with flags %#lx; they will be disabled entirely", value);
+		mm->has_thp_disable_flags = value != THP_DISABLED_ENTIRELY;
+		mm->thp_disable_flags = (uint32_t)value & ~THP_DISABLED_ENTIRELY;
 	}
 	err = dump_coredump_filter(ctx);
 	if (err)
@@ -194,7 +194,8 @@ static int mm_flags_restore(struct task_ctx *ctx, struct batch *batch)
 	if (err)
 		return err;
 	if (mm)
-		batch_must(batch, "allow or forbid huge pages", __NR_prctl, PR_SET_THP_DISABLE, mm->thp_disabled);
+		batch_must(batch, "allow or forbid huge pages", __NR_prctl, PR_SET_THP_DISABLE, mm->thp_disabled,
+			   mm->thp_disabled ? mm->thp_disable_flags : 0);
 	if (mm && mm->memory_merge != (prctl(PR_GET_MEMORY_MERGE, 0, 0, 0, 0) > 0))
 		batch_must(batch, "allow or forbid the merging of memory", __NR_prctl, PR_SET_MEMORY_MERGE,
 			   mm->memory_merge);

@@ -13,10 +13,11 @@
  * credentials, which wait() reports. They are saved if they differ from its
  * parent's.
  *
- * Lost: execution domains of threads that differ from the leader's (images
- * hold one for the process); that a zombie left a core file. The domain is set
- * late, because READ_IMPLIES_EXEC would change the mappings that are still to be
- * made.
+ * Mainline's images hold one execution domain for the process; that of a thread
+ * which differs from its leader's is in a field of ours. It is set late, because
+ * READ_IMPLIES_EXEC would change the mappings that are still to be made.
+ *
+ * Lost: that a zombie left a core file.
  */
 #include "task/attrs.h"
 
@@ -88,6 +89,36 @@ void state_dump_stop(const struct remote_process *process, struct model *model, 
 	tc->extra->stop_seen = true;
 }
 
+static int state_plan(struct task_ctx *ctx, struct refusals *refusals)
+{
+	struct remote_process *process = ctx->thread->process;
+
+	return ctx->leader ? read_personality(process->pid, &process->personality) : 0;
+}
+
+/* A thread's own is asked for: that costs less than a file for each of a thousand. */
+static int state_queue(struct task_ctx *ctx, struct batch *batch, void **ret_priv)
+{
+	int *op = arena_new_of(ctx->model->arena, int);
+
+	*op = batch_add(batch, __NR_personality, PERSONALITY_QUERY);
+	*ret_priv = op;
+	return 0;
+}
+
+static int dump_thread_personality(struct task_ctx *ctx, const struct batch *batch, const int *op)
+{
+	long own = batch_ret(batch, *op);
+
+	if (own < 0)
+		return fail((int)-own, "Cannot read the execution domain");
+	if ((uint32_t)own == ctx->thread->process->personality)
+		return 0;
+	thread_extra_entry(ctx->model, ctx->core->thread_core)->has_personality = true;
+	ctx->core->thread_core->extra->personality = (uint32_t)own;
+	return 0;
+}
+
 static int state_dump(struct task_ctx *ctx, struct batch *batch, void *priv)
 {
 	const struct remote_process *process = ctx->thread->process;
@@ -97,10 +128,8 @@ static int state_dump(struct task_ctx *ctx, struct batch *batch, void *priv)
 
 	err = read_comm(ctx, &core->thread_core->comm);
 	if (err || !ctx->leader)
-		return err;
-	err = read_personality(process->pid, &core->tc->personality);
-	if (err)
-		return err;
+		return err ?: dump_thread_personality(ctx, batch, priv);
+	core->tc->personality = process->personality;
 	err = proc_read_stat(process->pid, 0, &stat);
 	if (err)
 		return err;
@@ -150,9 +179,12 @@ static int state_validate(const struct task_ctx *ctx)
 {
 	const TaskCoreEntry *tc = ctx->core->tc;
 	const char *comm = ctx->core->thread_core->comm;
+	const ThreadExtraEntry *extra = ctx->core->thread_core->extra;
 
 	if (comm && strlen(comm) >= COMM_BYTES)
 		return fail(EINVAL, "The name of a thread is too long: %s", comm);
+	if (extra && extra->has_personality && extra->personality == PERSONALITY_QUERY)
+		return fail(EINVAL, "Bad execution domain %#x of a thread", extra->personality);
 	if (!ctx->leader)
 		return 0;
 	if (strlen(tc->comm) >= COMM_BYTES)
@@ -203,11 +235,15 @@ int task_restore_zombie(struct task_ctx *ctx, CredsEntry *creds)
 
 static int state_settle(struct task_ctx *ctx, struct batch *batch)
 {
+	const ThreadExtraEntry *extra = ctx->core->thread_core->extra;
+	uint32_t domain = ctx->image->core[0]->tc->personality;
 	int err = batch_room(batch, 1, 0);
 
 	if (err)
 		return err;
-	batch_must(batch, "set the execution domain", __NR_personality, ctx->image->core[0]->tc->personality);
+	if (extra && extra->has_personality)
+		domain = extra->personality;
+	batch_must(batch, "set the execution domain", __NR_personality, domain);
 	return 0;
 }
 
@@ -226,6 +262,8 @@ int task_restore_umask(const FsEntry *fs, struct batch *batch)
 
 const struct task_attr task_state = {
 	.name = "state",
+	.plan = state_plan,
+	.queue = state_queue,
 	.dump = state_dump,
 	.validate = state_validate,
 	.restore = state_restore,
