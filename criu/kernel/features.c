@@ -172,6 +172,22 @@ static bool probe_membarrier_get(void)
 	return syscall(SYS_membarrier, MEMBARRIER_GET_REGISTRATIONS, 0, 0) >= 0;
 }
 
+/* As every thread that has not chosen its slice: have none chosen for a moment. */
+static uint64_t probe_sched_slice(void)
+{
+	struct kernel_sched_attr own, usual;
+
+	if (sys_sched_getattr(0, &own) || !own.runtime || own.policy > SCHED_BATCH)
+		return 0;
+	usual = own;
+	usual.runtime = 0;
+	if (sys_sched_setattr(0, &usual) || sys_sched_getattr(0, &usual))
+		return 0;
+	if (usual.runtime != own.runtime && sys_sched_setattr(0, &own))
+		return 0;
+	return usual.runtime;
+}
+
 static bool probe_memfd(unsigned int flags)
 {
 	auto_fd int fd = memfd_create("criu-probe", flags | MFD_CLOEXEC);
@@ -238,6 +254,7 @@ void features_probe(struct kernel_features *ret)
 		.timer_cr_ids = probe_timer_cr_ids(),
 		.timerfd_ticks = probe_timerfd_ticks(),
 		.membarrier_get = probe_membarrier_get(),
+		.sched_slice_ns = probe_sched_slice(),
 		.memfd = probe_memfd(0),
 		.memfd_hugetlb = probe_memfd(MFD_HUGETLB),
 		.tmpfile = probe_tmpfile(),

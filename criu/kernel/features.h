@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct kernel_features {
 	bool clone3_set_tid;
@@ -39,6 +40,7 @@ struct kernel_features {
 	bool ns_pid;		 /* pids per namespace in /proc/PID/status */
 	bool uffd_noncoop;	 /* fork, remap and remove events */
 	bool pagemap_scan_guard; /* PAGE_IS_GUARD, 6.15 */
+	uint64_t sched_slice_ns; /* of a thread that has chosen none; 0: none can be chosen, as before 6.12 */
 };
 
 /** features_probe - fill @ret; never fails: what can't be tried is missing. */

@@ -49,6 +49,18 @@ int sys_get_robust_list(pid_t tid, uint64_t *ret_head, uint64_t *ret_bytes)
 	return 0;
 }
 
+int sys_sched_getattr(pid_t tid, struct kernel_sched_attr *ret)
+{
+	*ret = (struct kernel_sched_attr){ 0 };
+	return (int)result(syscall(SYS_sched_getattr, tid, ret, sizeof(*ret), 0));
+}
+
+int sys_sched_setattr(pid_t tid, struct kernel_sched_attr *attr)
+{
+	attr->size = sizeof(*attr);
+	return (int)result(syscall(SYS_sched_setattr, tid, attr, 0));
+}
+
 int sys_ioprio_get(pid_t tid)
 {
 	return (int)result(syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, tid));

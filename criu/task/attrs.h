@@ -10,6 +10,7 @@ extern const struct task_attr task_sigactions;
 extern const struct task_attr task_altstack;
 extern const struct task_attr task_mm_flags;
 extern const struct task_attr task_sched;
+extern const struct task_attr task_autogroup;
 extern const struct task_attr task_policy;
 extern const struct task_attr task_mempolicy;
 extern const struct task_attr task_thread;

@@ -1,17 +1,17 @@
 /*
  * How a thread is scheduled.
  *
- * What the kernel keeps, per thread: policy with nice value or priority, CPU
- * affinity, I/O priority, timer slack. All but the slack is seen and set from
- * outside. Affinity, I/O priority and slack have no field in mainline's
- * images; they are written to a message of our own, and only when they differ
- * from the default.
+ * What the kernel keeps, per thread: policy with nice value or priority, time
+ * slice, utilisation clamps, CPU affinity, I/O priority, timer slack. All but
+ * the slack is seen and set from outside. Policy and priorities apart, they
+ * have no field in mainline's images; they are written to a message of our own,
+ * and only when they differ from the default. The kernel does not say whether a
+ * slice was chosen: one that is not as usual was.
  *
  * Set late and only where a puppet differs, so that an ordinary job needs no
  * privilege: a puppet begins with criu's own nice value, affinity and so on.
  *
- * Lost: utilisation clamps, custom time slices, autogroup nice values. Refused:
- * deadline scheduling.
+ * Lost: a slice or clamps that were chosen to be as usual. Refused: deadline scheduling, core-scheduling cookies.
  */
 #include "task/attrs.h"
 
@@ -24,8 +24,10 @@
 #include "kernel/syscalls.h"
 #include "util/log.h"
 
+#define POLICY_NORMAL	       0
 #define POLICY_FIFO	       1
 #define POLICY_RR	       2
+#define POLICY_BATCH	       3
 #define POLICY_DEADLINE	       6
 #define POLICY_MAX	       7
 #define POLICY_RESET_ON_FORK   0x40000000U /* as sched_getscheduler(2) reports it */
@@ -36,15 +38,11 @@
 #define IOPRIO_WHO_PROCESS     1
 
 #define ATTR_RESET_ON_FORK 1ULL
+#define ATTR_KEEP_POLICY   (1ULL << 3)
+#define ATTR_KEEP_PARAMS   (1ULL << 4)
+#define ATTR_UTIL_CLAMPS   (3ULL << 5)
 
-/* struct sched_attr of the kernel, first published size */
-struct kernel_sched_attr {
-	uint32_t size, policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t runtime, deadline, period;
-};
+#define UTIL_FULL 1024 /* what the kernel takes for all of a processor */
 
 #define AFFINITY_WORDS 128
 #define WORD_BITS      64
@@ -55,14 +53,27 @@ struct affinity {
 
 static int read_attr(pid_t tid, struct kernel_sched_attr *ret)
 {
-	if (syscall(SYS_sched_getattr, tid, ret, sizeof(*ret), 0) < 0)
-		return fail_errno("Cannot read the scheduling policy");
-	return 0;
+	int err = sys_sched_getattr(tid, ret);
+
+	return err ? fail(-err, "Cannot read the scheduling policy") : 0;
 }
 
 static bool is_realtime(uint32_t policy)
 {
 	return policy == POLICY_FIFO || policy == POLICY_RR;
+}
+
+/* Those that have a time slice of their own, if they have chosen one. */
+static bool has_slice(uint32_t policy)
+{
+	return policy == POLICY_NORMAL || policy == POLICY_BATCH;
+}
+
+/* A kernel without clamps shows two zeros. A real-time thread begins with the highest. */
+static bool has_clamps(const struct kernel_sched_attr *attr)
+{
+	return attr->util_max &&
+	       (attr->util_max != UTIL_FULL || attr->util_min != (is_realtime(attr->policy) ? UTIL_FULL : 0));
 }
 
 /* --- affinity --------------------------------------------------------------------- */
@@ -199,6 +210,20 @@ static int dump_affinity(struct task_ctx *ctx)
 	return 0;
 }
 
+static void dump_slice_and_clamps(struct task_ctx *ctx, const struct kernel_sched_attr *attr)
+{
+	if (has_slice(attr->policy) && ctx->features->sched_slice_ns &&
+	    attr->runtime != ctx->features->sched_slice_ns) {
+		need_extra(ctx)->has_slice_ns = true;
+		need_extra(ctx)->slice_ns = attr->runtime;
+	}
+	if (has_clamps(attr)) {
+		need_extra(ctx)->has_util_min = need_extra(ctx)->has_util_max = true;
+		need_extra(ctx)->util_min = attr->util_min;
+		need_extra(ctx)->util_max = attr->util_max;
+	}
+}
+
 static int sched_dump(struct task_ctx *ctx, struct batch *batch, void *priv)
 {
 	ThreadCoreEntry *thread_core = ctx->core->thread_core;
@@ -232,6 +257,7 @@ static int sched_dump(struct task_ctx *ctx, struct batch *batch, void *priv)
 		need_extra(ctx)->has_timer_slack_ns = true;
 		need_extra(ctx)->timer_slack_ns = (uint64_t)slack_ns;
 	}
+	dump_slice_and_clamps(ctx, &attr);
 	return dump_affinity(ctx);
 }
 
@@ -249,14 +275,27 @@ static int sched_validate(const struct task_ctx *ctx)
 		return fail(EINVAL, "Bad priority %u for scheduling policy %u", thread_core->sched_prio, policy);
 	if (thread_core->sched_nice < NICE_LOWEST || thread_core->sched_nice > NICE_HIGHEST)
 		return fail(EINVAL, "Bad nice value %d", thread_core->sched_nice);
+	if (thread_core->extra &&
+	    (thread_core->extra->util_max > UTIL_FULL || thread_core->extra->util_min > thread_core->extra->util_max))
+		return fail(EINVAL, "Bad utilisation clamps: %u to %u", thread_core->extra->util_min,
+			    thread_core->extra->util_max);
 	if (thread_core->extra && thread_core->extra->n_cpu_affinity > AFFINITY_WORDS)
 		return fail(EINVAL, "The CPU affinity names more than %d CPUs", AFFINITY_WORDS * WORD_BITS);
 	return 0;
 }
 
-static int settle_policy(pid_t tid, const ThreadCoreEntry *thread_core)
+/* A puppet has criu's slice, which may be chosen, too. 0: none of its own. */
+static bool slice_is_right(const struct task_ctx *ctx, const struct kernel_sched_attr *now, uint64_t wanted)
 {
-	struct kernel_sched_attr now, wanted = { .size = sizeof(wanted) };
+	uint64_t usual = ctx->features->sched_slice_ns;
+
+	return !has_slice(now->policy) || now->runtime == (wanted ? wanted : usual) || !(wanted || usual);
+}
+
+static int settle_policy(const struct task_ctx *ctx, pid_t tid)
+{
+	const ThreadCoreEntry *thread_core = ctx->core->thread_core;
+	struct kernel_sched_attr now, wanted = { 0 };
 	int err;
 
 	if (!thread_core->has_sched_policy)
@@ -268,12 +307,45 @@ static int settle_policy(pid_t tid, const ThreadCoreEntry *thread_core)
 	wanted.flags = thread_core->sched_policy & POLICY_RESET_ON_FORK ? ATTR_RESET_ON_FORK : 0;
 	wanted.priority = thread_core->sched_prio;
 	wanted.nice = is_realtime(wanted.policy) ? 0 : thread_core->sched_nice;
+	wanted.runtime = has_slice(wanted.policy) && thread_core->extra ? thread_core->extra->slice_ns : 0;
+	if (wanted.runtime && !ctx->features->sched_slice_ns) {
+		pr_warn("Its time slice of %llu ns cannot be set on this kernel (6.12)",
+			(unsigned long long)wanted.runtime);
+		wanted.runtime = 0;
+	}
 	if (now.policy == wanted.policy && now.priority == wanted.priority &&
-	    (now.flags & ATTR_RESET_ON_FORK) == wanted.flags)
+	    (now.flags & ATTR_RESET_ON_FORK) == wanted.flags && slice_is_right(ctx, &now, wanted.runtime))
 		return 0;
-	if (syscall(SYS_sched_setattr, tid, &wanted, 0) < 0)
-		return fail_errno("Cannot set scheduling policy %u, priority %u (CAP_SYS_NICE)", wanted.policy,
-				  wanted.priority);
+	err = sys_sched_setattr(tid, &wanted);
+	if (err)
+		return fail(-err, "Cannot set scheduling policy %u, priority %u (CAP_SYS_NICE)", wanted.policy,
+			    wanted.priority);
+	return 0;
+}
+
+/* After the policy, which has clamps to begin with. */
+static int settle_clamps(pid_t tid, const ThreadExtraEntry *extra)
+{
+	struct kernel_sched_attr now, wanted = { .flags = ATTR_KEEP_POLICY | ATTR_KEEP_PARAMS | ATTR_UTIL_CLAMPS };
+	int err = read_attr(tid, &now);
+
+	if (err)
+		return err;
+	wanted.flags |= now.flags & ATTR_RESET_ON_FORK;
+	wanted.util_min = is_realtime(now.policy) ? UTIL_FULL : 0;
+	wanted.util_max = UTIL_FULL;
+	if (extra && extra->has_util_min && extra->has_util_max) {
+		wanted.util_min = extra->util_min;
+		wanted.util_max = extra->util_max;
+		if (!now.util_max)
+			pr_warn("Its utilisation clamps (%u to %u) cannot be set: this kernel has none",
+				wanted.util_min, wanted.util_max);
+	}
+	if (!now.util_max || (now.util_min == wanted.util_min && now.util_max == wanted.util_max))
+		return 0;
+	err = sys_sched_setattr(tid, &wanted);
+	if (err)
+		return fail(-err, "Cannot set utilisation clamps %u to %u", wanted.util_min, wanted.util_max);
 	return 0;
 }
 
@@ -318,7 +390,9 @@ static int sched_settle(struct task_ctx *ctx, struct batch *batch)
 	if (!err)
 		err = settle_ioprio(tid, extra);
 	if (!err)
-		err = settle_policy(tid, thread_core);
+		err = settle_policy(ctx, tid);
+	if (!err)
+		err = settle_clamps(tid, extra);
 	return err ? err : settle_nice(tid, thread_core);
 }
 
