@@ -1,6 +1,8 @@
 /*
  * The adjustments come last of all: from that moment on the death of a puppet changes semaphores, as that of the task
- * would. A call of semop(2) by the puppet itself does it, which also makes it the last operator, as it was.
+ * would. A call of semop(2) by the puppet itself does it, which also makes it the last operator, as it was. So does the
+ * call that gives a semaphore the value of the dump again. Were it criu's, and criu killed before the end, the
+ * next restore would take it for a stranger's.
  */
 #include <errno.h>
 #include <string.h>
@@ -32,6 +34,7 @@ struct replay {
 	int id;
 	unsigned short num;
 	int adjust;
+	int from, to; /* change the value first, if it is still that; to -1: leave it */
 };
 
 struct semsets_restore {
@@ -172,7 +175,8 @@ static int set_values(const SysvSemEntry *entry)
 
 static void add_replay(struct semsets_restore *sets, const SysvSemEntry *entry, pid_t pid, size_t num, int adjust)
 {
-	VEC_PUSH(&sets->replays, ((struct replay){ pid, (int)entry->sem->desc->id, (unsigned short)num, adjust }));
+	VEC_PUSH(&sets->replays,
+		 ((struct replay){ pid, (int)entry->sem->desc->id, (unsigned short)num, adjust, 0, -1 }));
 }
 
 static int make(struct semsets_restore *sets, const struct model *model, const SysvSemEntry *entry, struct guard *guard)
@@ -198,34 +202,23 @@ static int make(struct semsets_restore *sets, const struct model *model, const S
 
 /* --- the one there was ------------------------------------------------------------------ */
 
-static int set_back(int id, size_t num, int from, int to)
-{
-	struct sembuf ops[SEMOPS_MAX];
-
-	if (!semop(id, ops, semops_set(ops, (unsigned short)num, from, to)))
-		return 0;
-	return errno == EAGAIN ? -EAGAIN : fail_errno("give semaphore %zu the value %d again", num, to);
-}
-
 /* What a task of the tree did to it since the dump, it has not done when it goes on from there. */
 static int find_value(struct semsets_restore *sets, const struct model *model, const SysvSemEntry *entry, size_t num)
 {
-	int id = (int)entry->sem->desc->id, err = -EAGAIN;
+	int id = (int)entry->sem->desc->id, want = (int)entry->values[num];
+	int pid = semctl(id, (int)num, GETPID), value = semctl(id, (int)num, GETVAL);
+	struct replay *replay;
 
-	for (int try = 0; try < TRIES && err == -EAGAIN; try++) {
-		int pid = semctl(id, (int)num, GETPID), value = semctl(id, (int)num, GETVAL);
-
-		if (pid < 0 || value < 0)
-			return fail_errno("read semaphore %zu", num);
-		if (value == (int)entry->values[num] || !pid || !model_task(model, (uint32_t)pid))
-			return 0;
-		pr_warn("semaphore %zu is %d again; task %d made it %d since the dump", num, (int)entry->values[num],
-			pid, value);
-		err = set_back(id, num, value, (int)entry->values[num]);
-		if (!err && model_task(model, entry->pids[num]))
-			add_replay(sets, entry, (pid_t)entry->pids[num], num, 0);
-	}
-	return err == -EAGAIN ? fail(EBUSY, "semaphore %zu changes all the time", num) : err;
+	if (pid < 0 || value < 0)
+		return fail_errno("read semaphore %zu", num);
+	if (value == want || !pid || !model_task(model, (uint32_t)pid))
+		return 0;
+	pr_warn("semaphore %zu is %d again; task %d made it %d since the dump", num, want, pid, value);
+	add_replay(sets, entry, model_task(model, entry->pids[num]) ? (pid_t)entry->pids[num] : pid, num, 0);
+	replay = &sets->replays.data[sets->replays.n - 1];
+	replay->from = value;
+	replay->to = want;
+	return 0;
 }
 
 /* SETVAL takes the adjustments of all processes off; the time of change and the semaphore's pid show it. */
@@ -301,6 +294,34 @@ bool semsets_concern(const struct semsets_restore *sets, pid_t pid)
 	return false;
 }
 
+static int operate(struct remote_process *process, struct remote_addr buffer, int id, const struct sembuf *ops,
+		   size_t n, long *ret)
+{
+	return remote_write(process, buffer, ops, n * sizeof(ops[0]))
+		       ?: remote_call(process->driver, ret, SYS_semop, id, buffer.v, n);
+}
+
+static int set_back(struct remote_process *process, struct remote_addr buffer, const struct replay *replay)
+{
+	struct sembuf ops[SEMOPS_MAX];
+	size_t n = semops_set(ops, replay->num, replay->from, replay->to);
+	long ret;
+	int err = operate(process, buffer, replay->id, ops, n, &ret);
+
+	if (err)
+		return err;
+	/* Who operated last may have lost the right to since. */
+	if (ret == -EACCES)
+		ret = semop(replay->id, ops, n) ? -errno : 0;
+	if (ret < 0 && ret != -EAGAIN)
+		return fail((int)-ret, "System V semaphore set %d: give semaphore %u the value %d again", replay->id,
+			    replay->num, replay->to);
+	if (ret)
+		pr_warn("System V semaphore set %d: semaphore %u is not %d again: somebody has changed it just now",
+			replay->id, replay->num, replay->to);
+	return 0;
+}
+
 static int shift(struct remote_process *process, struct remote_addr buffer, const struct replay *replay, int delta)
 {
 	struct sembuf ops[SEMOPS_MAX];
@@ -313,8 +334,7 @@ static int shift(struct remote_process *process, struct remote_addr buffer, cons
 		if (value < 0)
 			return fail_errno("System V semaphore set %d: read semaphore %u", replay->id, replay->num);
 		n = semops_shift(ops, replay->num, value, delta);
-		err = remote_write(process, buffer, ops, n * sizeof(ops[0]))
-			      ?: remote_call(process->driver, &ret, SYS_semop, replay->id, buffer.v, n);
+		err = operate(process, buffer, replay->id, ops, n, &ret);
 		if (err)
 			return err;
 	}
@@ -338,7 +358,11 @@ static int shift_first(const struct semsets_restore *sets, struct remote_process
 	for (size_t i = 0; i < n && !err; i++) {
 		const struct replay *replay = &sets->replays.data[i];
 
-		if (replay->pid == process->pid && (sign > 0 || replay->adjust))
+		if (replay->pid != process->pid)
+			continue;
+		if (sign > 0 && replay->to >= 0)
+			err = set_back(process, buffer, replay);
+		if (!err && (sign > 0 || replay->adjust))
 			err = shift(process, buffer, replay, sign * replay->adjust);
 		if (!err)
 			*ret_done = i + 1;
