@@ -7,6 +7,7 @@
 #include "checkpoint/semadj.h"
 #include "image/stats.h"
 #include "mem/external.h"
+#include "remote/keeper.h"
 #include "remote/seize.h"
 #include "task/task.h"
 #include "action-script.h"
@@ -84,8 +85,8 @@ static int take_back(struct dump *dump, int err)
 
 /*
  * The decision is made by guard_commit_begin(), which takes what waits in terminals and queues: from then on, should we be
- * killed, the guard kills the tasks that are to die and renames the inventory.
- * Tied to us they die at once, before they could run on.
+ * killed, the guard kills the tasks that are to die and renames the inventory. It holds on to us meanwhile, so that
+ * they don't run on before; where it can't, because somebody else traces us, the tasks die as soon as they are tied to us.
  */
 static int commit(struct dump *dump)
 {
@@ -100,11 +101,14 @@ static int commit(struct dump *dump)
 			pidfds[n++] = dump->processes[i]->pidfd;
 	files_takings(&dump->files, guard_notes(dump->guard), &takings);
 	err = guard_commit_begin(dump->guard, dump->dir->fd, pidfds, n, image_commit, &takings);
-	if (err)
+	if (err) {
+		guard_let_go(dump->guard);
 		return err;
+	}
 	if (kill)
 		seize_bind(&dump->tree);
 	err = image_commit(dump->dir->fd);
+	guard_let_go(dump->guard);
 	if (err)
 		return take_back(dump, err);
 	if (!kill && guard_give_back(dump->guard))
@@ -158,6 +162,8 @@ static int dump_stopped_tree(struct dump *dump)
 	}
 	if (!err) {
 		pr_info("read the tasks' attributes");
+		/* From now on it is the guard that has to trace us. */
+		keeper_rest(dump->tree.processes[0]->keeper);
 		err = aio_wait(&dump->aio_rings);
 	}
 	if (!err)

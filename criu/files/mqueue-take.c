@@ -97,7 +97,7 @@ int mqueue_take_all(int dir_fd, const int *fds, size_t n, void *data)
 
 /* --- giving back --------------------------------------------------------------- */
 
-/* Should criu have died, the tree runs again and may have filled the queue. */
+/* Should criu have died, and a debugger kept the guard from holding it, the tree runs again and may have filled the queue. */
 static int put(int fd, const struct message *message)
 {
 	const struct timespec nap = { .tv_nsec = 10 * 1000 * 1000 };

@@ -2,10 +2,10 @@
  * Taking what waits in ptys, which only reading can do, and saving it in
  * tty-data.img. It happens when everything else of the images is on disk, and the guard
  * does it: whether criu dies, or the dump fails, or the tree is left to go
- * on, the guard puts it back. While criu lives the tree stands still, and the
- * bytes come back before anything else can be written. Should criu be killed
- * in the few hundred microseconds in which the guard takes, or before a tree with --leave-running has
- * got them back, its tasks run on at once: no byte is lost then, but one that a task writes in that moment may come first.
+ * on, the guard puts it back. The tree stands still, and the
+ * bytes come back before anything else can be written; should criu be killed meanwhile, the guard holds it at its exit
+ * for as long (mem/guard-hold.h). Where a debugger traces criu it can't: no byte is lost then either, but one that
+ * a task writes in that moment may come first.
  */
 #include <errno.h>
 #include <fcntl.h>

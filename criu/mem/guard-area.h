@@ -1,4 +1,4 @@
-/* What the guard and the process it guards share (guard.c, guard-watch.c, guard-net.c). Nothing else includes it. */
+/* What the guard and the process it guards share (guard.c, guard-watch.c, guard-net.c, guard-hold.c). Nothing else includes it. */
 #ifndef CRIU_MEM_GUARD_AREA_H
 #define CRIU_MEM_GUARD_AREA_H
 
@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "mem/guard-hold.h"
 #include "mem/guard-net.h"
 #include "mem/guard.h"
 

@@ -1,12 +1,9 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ptrace.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "mem/guard-area.h"
@@ -61,40 +58,6 @@ void guard_net_repair(const struct guard_net *net, bool on)
 	}
 }
 
-bool guard_net_seize(pid_t owner)
-{
-	return !ptrace(PTRACE_SEIZE, owner, 0, PTRACE_O_TRACEEXIT);
-}
-
-void guard_net_release(pid_t owner)
-{
-	ptrace(PTRACE_DETACH, owner, 0, 0);
-}
-
-bool guard_net_hold(pid_t owner)
-{
-	int status;
-
-	for (;;) {
-		pid_t pid = waitpid(owner, &status, __WALL);
-		int event, signo;
-
-		if (pid < 0 && errno == EINTR)
-			continue;
-		if (pid < 0 || !WIFSTOPPED(status))
-			return true;
-		event = status >> 16;
-		signo = WSTOPSIG(status);
-		if (event == PTRACE_EVENT_EXIT)
-			return true;
-		if (!event && signo == SIGURG) {
-			guard_net_release(owner);
-			return false;
-		}
-		ptrace(PTRACE_CONT, owner, 0, event ? 0 : signo);
-	}
-}
-
 /* --- our side ---------------------------------------------------------------- */
 
 int guard_table_add(struct guard *guard, const char *name, int flags)
@@ -124,23 +87,4 @@ int guard_sockets(struct guard *guard, const int *fds, const bool *reuse, size_t
 int guard_sockets_forget(struct guard *guard)
 {
 	return guard ? guard_tell(guard, MSG_FORGET, NULL, 0) : 0;
-}
-
-int guard_hold(struct guard *guard)
-{
-	return guard ? guard_tell(guard, MSG_HOLD, NULL, 0) : 0;
-}
-
-/* The signal is ignored, if it is not the guard that gets to see it; blocked it would not be seen. */
-void guard_let_go(struct guard *guard)
-{
-	sigset_t urgent, old;
-
-	if (!guard)
-		return;
-	sigemptyset(&urgent);
-	sigaddset(&urgent, SIGURG);
-	sigprocmask(SIG_UNBLOCK, &urgent, &old);
-	raise(SIGURG);
-	sigprocmask(SIG_SETMASK, &old, NULL);
 }

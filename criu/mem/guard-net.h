@@ -3,8 +3,7 @@
  * it in a state its holders can live with. guard-watch.c calls these in the guard's process; only async-signal-safe calls.
  *
  * Reading a connection takes repair mode (TCP_REPAIR), in which its owner's calls fail. So while
- * sockets of tasks that may run are in it the guard holds on to our death: it is our tracer and is told of our exit
- * before the tasks that we trace are let go.
+ * sockets of tasks that may run are in it the guard holds on to our death (guard-hold.h).
  */
 #ifndef CRIU_MEM_GUARD_NET_H
 #define CRIU_MEM_GUARD_NET_H
@@ -33,16 +32,6 @@ void guard_net_forget(struct guard_net *net);
 
 /** guard_net_repair - in the guard: all sockets enter repair mode, so that their end is silent; or leave it. */
 void guard_net_repair(const struct guard_net *net, bool on);
-
-/** guard_net_seize - in the guard: from now on we are held at our exit; false: we can't be. */
-bool guard_net_seize(pid_t owner);
-
-/**
- * guard_net_hold - in the guard: returns when the owner has let go, or exits
- * Return: true: it exits, but is held until guard_net_release(), if it is still there.
- */
-bool guard_net_hold(pid_t owner);
-void guard_net_release(pid_t owner);
 
 /** tcp_repair_on, tcp_repair_off - -errno, not logged. Async-signal-safe. */
 int must_check tcp_repair_on(int fd);

@@ -30,7 +30,8 @@ struct watch {
 	bool taken;
 	bool committing;
 	bool cancelled;
-	bool held; /* we are to be held at our exit */
+	bool held;  /* we are to be held at our exit */
+	bool exits; /* held, and there */
 };
 
 /* --- the guard's side: only async-signal-safe calls ------------------------- */
@@ -197,15 +198,27 @@ static int take(struct watch *watch)
 	return err;
 }
 
+static bool owner_is_lost(struct watch *watch)
+{
+	if (watch->held && !watch->exits)
+		watch->exits = guard_hold_exits(watch->area->owner);
+	return watch->exits || owner_is_dead(watch);
+}
+
 /*
  * The decision, if nothing has to be taken first. What is taken is of one piece with the rest of the images only if the
- * tree stood still all the while, that is, if its owner lives.
+ * tree stood still all the while, that is, if its owner lives. Should the owner of a dump die from here on, the tree stands still
+ * until it has everything back, or is killed (hold()).
  */
 static bool decide(struct watch *watch)
 {
+	if (watch->area->takings.take)
+		watch->held = guard_hold_seize(watch->area->owner);
 	if (watch->n_takings) {
+		if (owner_is_lost(watch))
+			return false;
 		watch->taken = true;
-		if (take(watch) || owner_is_dead(watch)) {
+		if (take(watch) || owner_is_lost(watch)) {
 			give_back(watch);
 			return false;
 		}
@@ -224,7 +237,7 @@ static bool do_as_told(struct watch *watch, char kind)
 		give_back(watch);
 		/* From here on the restored tasks live without their owner, but their connections are in repair mode. */
 		if (watch->area->net.restoring)
-			watch->held = guard_net_seize(watch->area->owner);
+			watch->held = guard_hold_seize(watch->area->owner);
 		watch->committing = false;
 		watch->cancelled = true;
 		return true;
@@ -235,7 +248,7 @@ static bool do_as_told(struct watch *watch, char kind)
 		guard_net_forget(&watch->area->net);
 		return true;
 	case MSG_HOLD:
-		watch->held = guard_net_seize(watch->area->owner);
+		watch->held = guard_hold_seize(watch->area->owner);
 		return true;
 	default:
 		return true;
@@ -280,13 +293,18 @@ static void settle_connections(struct watch *watch)
 	guard_net_repair(net, die);
 }
 
+static void kill_tasks(const struct watch *watch)
+{
+	for (size_t i = 0; i < watch->n_pidfds; i++)
+		sys_pidfd_send_signal(watch->area->pidfds[i], SIGKILL);
+}
+
 static void finish(struct watch *watch, bool orderly)
 {
 	if (!orderly)
 		settle_connections(watch);
 	if (watch->committing && !orderly) {
-		for (size_t i = 0; i < watch->n_pidfds; i++)
-			sys_pidfd_send_signal(watch->area->pidfds[i], SIGKILL);
+		kill_tasks(watch);
 		if (watch->area->commit)
 			watch->area->commit(watch->dir_fd);
 		if (!watch->n_pidfds)
@@ -327,13 +345,19 @@ static void leave_everything(int *socket, int *owner_pidfd)
 	}
 }
 
+/* Until the owner lets go or exits. In either case the tree still stands where it stood. */
 static void hold(struct watch *watch)
 {
-	watch->held = false;
-	if (!guard_net_hold(watch->area->owner))
-		return;
-	settle_connections(watch);
-	guard_net_release(watch->area->owner);
+	const bool exits = watch->exits || guard_hold_wait(watch->area->owner);
+
+	watch->held = watch->exits = false;
+	if (watch->committing && !watch->n_pidfds)
+		give_back(watch);
+	if (exits && watch->committing)
+		kill_tasks(watch);
+	if (exits)
+		settle_connections(watch);
+	guard_hold_release(watch->area->owner);
 }
 
 void guard_watch(struct guard_area *area, int socket, int owner_pidfd)

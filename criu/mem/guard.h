@@ -86,7 +86,7 @@ int must_check guard_sockets_forget(struct guard *guard);
 
 /**
  * guard_hold - from now on our exit waits until the guard has taken the sockets out of repair mode
- * guard_let_go - no longer
+ * guard_let_go - no longer; also after guard_commit_begin() with takings
  * Only the thread that started the guard. Where we can't be traced the guard does the same a moment after our exit.
  */
 int must_check guard_hold(struct guard *guard);
@@ -113,7 +113,9 @@ void *guard_notes(struct guard *guard);
  * @dir_fd:  image directory; borrowed
  * @pidfds:  processes that die with us from here on; borrowed
  * @commit:  finishes the commit; async-signal-safe; called in the guard with its copy of @dir_fd; NULL: nothing to do
- * @takings: what is taken first; NULL: nothing
+ * @takings: of a dump: what is taken first, if anything; then our exit waits for the guard from here on, so that the
+ *           tasks don't run before it has done its part, until guard_let_go(), which has to follow, also after an error; NULL: of
+ *           a restore
  *
  * When it has returned 0 and we die, the guard kills all of @pidfds and calls @commit. Until it has, our death
  * leaves the tree alone, and what was taken is given back.
@@ -121,7 +123,7 @@ void *guard_notes(struct guard *guard);
 int must_check guard_commit_begin(struct guard *guard, int dir_fd, const int *pidfds, size_t n,
 				  int (*commit)(int dir_fd), const struct guard_takings *takings);
 
-/** guard_give_back - what was taken, to a tree that goes on; before it does. */
+/** guard_give_back - what was taken, to a tree that goes on; before it does. Done already if guard_let_go() has. */
 int must_check guard_give_back(struct guard *guard);
 
 /**

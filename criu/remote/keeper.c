@@ -171,15 +171,20 @@ void keeper_uncover(struct keeper *keeper)
 		atomic_store(&keeper->page->tid, 0);
 }
 
+void keeper_rest(struct keeper *keeper)
+{
+	if (!keeper || keeper->pid <= 0)
+		return;
+	kill(keeper->pid, SIGKILL);
+	while (waitpid(keeper->pid, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	munmap(keeper->page, PAGE_BYTES);
+	keeper->pid = 0;
+	keeper->covering = false;
+}
+
 void keeper_end(struct keeper *keeper)
 {
-	if (!keeper)
-		return;
-	if (keeper->pid > 0) {
-		kill(keeper->pid, SIGKILL);
-		while (waitpid(keeper->pid, NULL, __WALL) < 0 && errno == EINTR)
-			;
-		munmap(keeper->page, PAGE_BYTES);
-	}
+	keeper_rest(keeper);
 	free(keeper);
 }

@@ -14,6 +14,8 @@
 struct keeper;
 
 struct keeper *keeper_new(void);
+/** keeper_rest - ends the child: others may trace us until the next keeper_cover(). */
+void keeper_rest(struct keeper *keeper);
 /** keeper_end - ends and reaps the child, if there ever was one, and frees. */
 void keeper_end(struct keeper *keeper);
 
