@@ -8,8 +8,8 @@ The kill hits what is chosen at random: the process that was started ("front"), 
 worker it has forked to dump, or both.  Restore has no worker.
 
 dump: half of the dumps leave the job running, half would kill it; some jobs are
-group-stopped at the time.  Every fourth kill of a dump that would kill is aimed at
-the commit, which is looked for while it moves.  After the kill
+group-stopped at the time.  Every fourth kill is aimed at the commit: it comes a little after one
+of the last files.  After the kill
 either the whole job goes on as if nothing had happened and there is no
 inventory.img, or (only where it would have been killed) the whole job is gone and
 the image restores.  restore: after the kill either nothing is left, no process and
@@ -46,9 +46,14 @@ def kill_pid(pid):
         pass
 
 
-def kill_criu(argv, delay, victims=("front",)):
-    """Run criu and kill it after a delay; returns whether it had ended by itself, with success."""
+def kill_criu(argv, delay, victims=("front",), sign=None):
+    """Run criu and kill it after a delay, from the moment a file appears if one is named.
+
+    Returns whether it had ended by itself, with success.
+    """
     criu = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while sign and not os.path.exists(sign) and criu.poll() is None:
+        time.sleep(0.0001)
     time.sleep(delay)
     worker = worker_of(criu) if "worker" in victims else None
     ended = criu.poll()
@@ -110,7 +115,7 @@ class Campaign:
         hits = ", ".join(f"{name} {kills} kills {bad} casualties"
                          for name, (kills, bad) in sorted(self.kills_of.items()))
         return (f"{hits}; {counts}; leftover mappings seen after {self.target.leaks} kills, "
-                f"{self.target.eintr_allowed} EINTR of {' and '.join(MAY_BE_INTERRUPTED)}")
+                f"{self.target.eintr_allowed} EINTR of {', '.join(MAY_BE_INTERRUPTED)}")
 
     def casualty(self, tally, name, number, why):
         """Count and keep it, and go on with a new job."""
@@ -148,11 +153,8 @@ class Campaign:
 
 class DumpCampaign(Campaign):
     VICTIMS = {"front": ("front",), "worker": ("worker",), "both": ("front", "worker")}
-    STEP = 0.0002       # of the search for the commit
-
-    def undisturbed(self):
-        super().undisturbed()
-        self.commit_at = self.typical
+    # The inventory is ready, then what waits in terminals and queues is taken, saved, and the commit is decided.
+    SIGNS = ("inventory.img.tmp", "tty-data.img", "mqueue-data.img")
 
     def complete(self):
         """An undisturbed dump that leaves the job running."""
@@ -174,11 +176,11 @@ class DumpCampaign(Campaign):
         self.target.healthy()
         self.target.count_leaks()
 
-    def kill(self, option, victims, delay):
+    def kill(self, option, victims, delay, sign=None):
         """Returns the images and whether criu had ended by itself."""
         images = self.images()
         argv = box.criu_args("dump", images, "-t", str(self.target.root), *([option] if option else []))
-        ended = kill_criu(argv, delay, victims)
+        ended = kill_criu(argv, delay, victims, sign and os.path.join(images, sign))
         helpers_gone()
         self.count("ended before the kill" if ended else "killed")
         return images, ended
@@ -196,21 +198,21 @@ class DumpCampaign(Campaign):
         self.target.eintr = self.target.interrupted()
 
     def one_commit(self, victims):
-        """Before the commit the job lives, after it is gone: move to and fro around it."""
-        spread = 8 * self.STEP
-        gone = self.one_plain(victims, max(0.0002, self.commit_at + self.random.uniform(-spread, spread)))
-        self.commit_at += -self.STEP if gone else self.STEP
+        """Around the commit: before it the job lives, after it is gone, or has back what was taken from it."""
+        sign, delay = self.random.choice(self.SIGNS), self.random.uniform(0, 0.003)
+        if self.random.random() < 0.5:
+            self.kill("-R", victims, delay, sign)
+        else:
+            self.one_plain(victims, delay, sign)
         self.count("near the commit")
 
-    def one_plain(self, victims, delay):
-        images, ended = self.kill(None, victims, delay)
-        gone = self.job_is_gone(images, ended)
-        if gone:
+    def one_plain(self, victims, delay, sign=None):
+        images, ended = self.kill(None, victims, delay, sign)
+        if self.job_is_gone(images, ended):
             self.count("gone and restored")
             box.restore(images)
         elif box.whole(images):
             raise Failure("the job goes on, yet the image is committed")
-        return gone
 
     def job_is_gone(self, images, ended):
         """Whether the kill came after the commit: then all processes end, and soon."""
@@ -234,8 +236,7 @@ class RestoreCampaign(Campaign):
         self.dir = self.images()
         box.dump(self.target.root, self.dir)
         box.gone(self.target.pids)
-        # the segment that outlived its job: each restore has to make it again
-        box.remove_segments()
+        self.remove_ipc()
         self.shm_before = box.shm_state()
         self.names_before = self.names()
 
@@ -255,8 +256,15 @@ class RestoreCampaign(Campaign):
             raise Failure(f"files left: {self.names()}, before: {self.names_before}")
         if list(box.segments().values()) != 2 * [len(self.target.pids)]:
             raise Failure(f"segments and their attachments: {box.segments()}")
-        box.kill_all(self.target.pids)
-        box.remove_segments()
+        self.target.kill()
+        self.target.semaphores_free()
+        self.remove_ipc()
+
+    def remove_ipc(self):
+        """What outlives its job: each restore has to make it again, or, of the semaphores, may find it there."""
+        sets = box.semaphores() if self.random.random() < 0.3 else ()
+        box.remove_ipc(keep=sets)
+        self.ipc_before = box.ipc()
 
     def one(self, _number):
         victims = self.choose_victims()
@@ -277,7 +285,8 @@ class RestoreCampaign(Campaign):
 
     def memory_free(self):
         wait_for(lambda: box.shm_state() == self.shm_before, 5, "the shared memory to be freed")
-        wait_for(lambda: not box.segments(), 5, "the segments to be removed")
+        wait_for(lambda: box.ipc() == self.ipc_before, 5,
+                 f"the System V objects to be removed: {box.ipc()}, before: {self.ipc_before}")
         return True
 
     def complete_job(self):
@@ -323,7 +332,9 @@ def run_campaign(kind, options, tally):
         if campaign.run(tally, name, campaign.one) and kind == "dump":
             name = "dump after all kills"
             campaign.complete()     # also proves that leftovers were cleaned up
-            tally.ok(name, "mappings as at the start")
+            target.kill()
+            target.semaphores_free()
+            tally.ok(name, "mappings as at the start, semaphores given back in the end")
     except Failure as e:
         tally.fail(name, str(e))
     finally:

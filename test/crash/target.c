@@ -2,8 +2,9 @@
  * target - a program that notices whatever is done to it.
  *
  * One thread for each way to be stopped: in user code with every register in use, in
- * each kind of sleeping system call, in a restartable sequence, behind a seccomp filter.
- * Three more processes: one in strict seccomp mode and two that share a deleted file.
+ * each kind of sleeping system call, in a restartable sequence, behind a seccomp filter; at
+ * either end of ptys and of message queues. Five more processes: one in strict seccomp mode, two that
+ * share a deleted file, two that take turns by a semaphore with SEM_UNDO.
  * Each checks itself in a loop and keeps count in a slot of the statistics file, which
  * the driver reads while the program runs:
  *
@@ -122,6 +123,14 @@ static const struct work {
 	{ "rseq-1", do_rseq },
 	{ "rseq-2", do_rseq },
 	{ "seccomp-filter", do_seccomp },
+	{ "pty-write", do_pty_write },
+	{ "pty-input", do_pty_input },
+	{ "pty-output", do_pty_output },
+	{ "pty-lines", do_pty_lines },
+	{ "msgsnd", do_msgsnd },
+	{ "msgrcv", do_msgrcv },
+	{ "mq_send", do_mq_send },
+	{ "mq_receive", do_mq_receive },
 };
 
 struct start {
@@ -184,6 +193,7 @@ int main(int argc, char **argv)
 	map_stats(argv[1]);
 	make_pair(argv[2]);
 	make_segments();
+	make_ipc();
 	if (pipe2(fed_thread, O_CLOEXEC) || pipe2(fed_strict, O_CLOEXEC) || pipe2(idle, O_CLOEXEC))
 		die("pipe");
 	sigemptyset(&blocked);
@@ -195,6 +205,8 @@ int main(int argc, char **argv)
 	start_process("strict", run_strict, 0);
 	start_process("pair-0", pair_child, 0);
 	start_process("pair-1", pair_child, 1);
+	start_process("sem-0", sem_child, 0);
+	start_process("sem-1", sem_child, 1);
 	start_threads();
 	stats->ready = 1;
 	for (;;)

@@ -69,6 +69,18 @@ void do_seccomp(struct slot *slot);
 void do_rseq(struct slot *slot);
 void init_rseq(void);
 
+/* Threads and processes: ptys, queues, semaphores (target-ipc.c). */
+void do_pty_write(struct slot *slot);
+void do_pty_input(struct slot *slot);
+void do_pty_output(struct slot *slot);
+void do_pty_lines(struct slot *slot);
+void do_msgsnd(struct slot *slot);
+void do_msgrcv(struct slot *slot);
+void do_mq_send(struct slot *slot);
+void do_mq_receive(struct slot *slot);
+void sem_child(struct slot *slot, uint32_t me);
+void make_ipc(void);
+
 /* Processes (target-processes.c). */
 void run_strict(struct slot *slot, uint32_t arg);
 void pair_child(struct slot *slot, uint32_t me);

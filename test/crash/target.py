@@ -10,10 +10,10 @@ import box
 from box import Failure, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SOURCES = ("target.c", "target-processes.c", "target-regs.c", "target-sleep.c", "target-states.c", "regs.S")
+SOURCES = ("target.c", "target-ipc.c", "target-processes.c", "target-regs.c", "target-sleep.c", "target-states.c", "regs.S")
 # signal(7): a stop alone makes these return EINTR.  A dead criu can't mend that, so it
 # is reported and not held against it; on all other calls it is a casualty.
-MAY_BE_INTERRUPTED = ("epoll_wait", "sigtimedwait")
+MAY_BE_INTERRUPTED = ("epoll_wait", "sigtimedwait", "sem-0", "sem-1")
 PF_EXITING = 4      # linux/sched.h; in the flags of /proc/PID/stat
 
 
@@ -153,14 +153,26 @@ class Target:
             return True
         wait_for(stopped, 3, "every thread to be stopped")
 
+    def kill(self):
+        """All at once: none may live to see what becomes of the semaphore of another."""
+        self.signal(signal.SIGSTOP)
+        self.all_stopped()
+        box.kill_all(self.pids)
+
     def end(self):
         box.kill_all(box.criu_processes())
         box.kill_all([p for p in getattr(self, "pids", []) if box.alive(p)])
         if os.path.exists(self.stats.path):
             os.unlink(self.stats.path)
+        box.remove_ipc()
 
     def interrupted(self):
         return {name: slot[2] for name, slot in self.stats.slots().items()}
+
+    def semaphores_free(self):
+        """Once all who took them with SEM_UNDO are dead: given back, and once."""
+        if any(value != 1 for value in box.semaphores().values()):
+            raise Failure(f"semaphores of the dead, which were 1: {box.semaphores()}")
 
     def healthy(self, undisturbed=False):
         """Everything that must hold for a job that is not to have noticed anything.
@@ -175,7 +187,7 @@ class Target:
         if self.threads() != self.tasks:
             raise Failure(f"threads were {self.tasks} and are {self.threads()}")
         self.progress()
-        for name, (_, errors, _, _, _, what) in self.stats.slots().items():
+        for name, (_, errors, *_, what) in self.stats.slots().items():
             if errors:
                 raise Failure(f"{name}: {errors} errors, the first: {what}")
         self.count_eintr(() if undisturbed else MAY_BE_INTERRUPTED)

@@ -6,6 +6,7 @@ needs the old process and pty numbers free, and "nothing was left behind" can on
 /dev/shm that nobody else uses.
 When the box ends, the kernel kills whatever is still in it.
 """
+import ctypes
 import fcntl
 import glob
 import os
@@ -295,9 +296,29 @@ def segments():
     return {int(row[1]): int(row[6]) for row in rows}
 
 
-def remove_segments():
-    for segment in segments():
-        subprocess.run(["ipcrm", "-m", str(segment)], check=True)
+def semaphores():
+    """{id: value of the first semaphore} of the box's System V sets."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    ids = [int(line.split()[1]) for line in read("/proc/sysvipc/sem").splitlines()[1:]]
+    return {number: libc.semctl(number, 0, 12) for number in ids}  # GETVAL
+
+
+def queues():
+    """The ids of the box's System V message queues."""
+    return [int(line.split()[1]) for line in read("/proc/sysvipc/msg").splitlines()[1:]]
+
+
+def ipc():
+    """All System V objects of the box, as ipcrm names them."""
+    return ([("-m", number) for number in segments()] + [("-s", number) for number in semaphores()] +
+            [("-q", number) for number in queues()])
+
+
+def remove_ipc(keep=()):
+    """All System V objects of the box, less the given semaphores."""
+    for option, number in ipc():
+        if option != "-s" or number not in keep:
+            subprocess.run(["ipcrm", option, str(number)], check=True)
 
 
 if __name__ == "__main__" and sys.argv[1:2] == ["--init"]:
