@@ -19,6 +19,8 @@
 #include "mem/guard-net.h"
 
 #define WSCALE_MAX     14
+#define MAXSEG_MIN     88 /* what TCP_MAXSEG takes */
+#define MAXSEG_MAX     32767
 #define STATE_TRIES    200
 #define STATE_PAUSE_NS 5000000L
 
@@ -131,6 +133,46 @@ static int set_agreed(const struct inet_node *node)
 	return stream->has_timestamp ? set_option(node->fd, TCP_TIMESTAMP, stream->timestamp) : 0;
 }
 
+/*
+ * The size of segments is found when the connection is made, from the path and the largest that the other end takes. That is
+ * known only afterwards, by TCP_REPAIR_OPTIONS, and nothing but a change of the path would have it found again: until then all
+ * segments would be of 536 bytes. So the largest is limited for the connect, and where that limit is too
+ * low, setting options of IP has it found again.
+ */
+static int limit_segments(const struct inet_node *node)
+{
+	const uint32_t most = node->stream->entry->mss_clamp;
+
+	return most < MAXSEG_MIN ? 0 : set_option(node->fd, TCP_MAXSEG, min_u64(most, MAXSEG_MAX));
+}
+
+/*
+ * connect(2) chooses a scale for our window, which nothing takes back if none was agreed: every window would reach the other
+ * end as a thousandth of what it is. None is chosen for windows that need none.
+ */
+static int limit_window(const struct inet_node *node)
+{
+	return node->stream->entry->opt_mask & TCPI_OPT_WSCALE ? 0 : set_option(node->fd, TCP_WINDOW_CLAMP, UINT16_MAX);
+}
+
+static bool has_ip_options(const InetSkEntry *entry)
+{
+	for (size_t i = 0; i < entry->n_options; i++)
+		if (entry->options[i]->level == SOL_IP && entry->options[i]->name == IP_OPTIONS)
+			return true;
+	return false;
+}
+
+static int find_segments(const struct inet_node *node)
+{
+	int err = set_option(node->fd, TCP_MAXSEG, 0);
+
+	if (!err && node->entry->family == AF_INET && !has_ip_options(node->entry) &&
+	    setsockopt(node->fd, SOL_IP, IP_OPTIONS, NULL, 0))
+		err = fail_errno("IP_OPTIONS");
+	return err;
+}
+
 int tcp_connect(struct inet_node *node)
 {
 	char text[INET_ADDR_TEXT];
@@ -145,6 +187,8 @@ int tcp_connect(struct inet_node *node)
 	if (bind(node->fd, &addr.sa, bytes))
 		return fail_errno("cannot bind a TCP connection to %s", inet_addr_text(&addr, text));
 	err = set_seqs(node);
+	err = err ?: limit_segments(node);
+	err = err ?: limit_window(node);
 	if (err)
 		return err;
 	bytes = inet_addr_dst(node->entry, &addr);
@@ -153,7 +197,8 @@ int tcp_connect(struct inet_node *node)
 	if (connect(node->fd, &addr.sa, bytes))
 		return fail_errno("cannot make a TCP connection from port %" PRIu32 " to %s", node->entry->src_port,
 				  inet_addr_text(&addr, text));
-	return set_agreed(node);
+	err = set_agreed(node);
+	return err ?: find_segments(node);
 }
 
 /* --- the queues ------------------------------------------------------------------- */
