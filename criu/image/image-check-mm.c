@@ -9,6 +9,7 @@
 #include "util/log.h"
 
 #define AUXV_MAX 512
+#define PKEYS	 16
 
 /* Kinds of which a mapping has exactly one. */
 #define VMA_KINDS (VMA_FILE_PRIVATE | VMA_FILE_SHARED | VMA_ANON_SHARED | VMA_ANON_PRIVATE)
@@ -124,6 +125,8 @@ static int check_vma(const struct model *model, const VmaEntry *vma)
 		return fail(EINVAL, "flags %#x and status %#x disagree about sharing", vma->flags, vma->status);
 	if (vma->pgoff > INT64_MAX - bytes)
 		return fail(EINVAL, "offset %#llx is too large", (unsigned long long)vma->pgoff);
+	if (vma->pkey >= PKEYS)
+		return fail(EINVAL, "protection key %u", vma->pkey);
 	if (vma->policy && mempolicy_check(vma->policy, "mapping"))
 		return -EINVAL;
 	if (vma->flags & MAP_HUGETLB && check_huge(vma))

@@ -98,10 +98,6 @@ const char *vma_obstacle(const struct proc_map *map)
 			return names[i].what;
 	if (special_status(map->name))
 		return NULL;
-	/* The kernel itself gives one to memory that is for execution alone, again on restore. */
-	if (map->protection_key && (map->read || map->write || !map->exec))
-		return "has a memory protection key (pkey_mprotect), which cannot be saved; give it key 0 before the "
-		       "dump";
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
 		if (map->vm_flags & flags[i].vm_flags)
 			return flags[i].what;
@@ -330,6 +326,8 @@ static void set_entry(const struct proc_map *map, struct vma *vma)
 		entry->status |= VMA_AREA_STACK;
 	if (map->vm_flags & PROC_VM_LOCKED && map->vm_flags & PROC_VM_LOCKONFAULT)
 		entry->status |= VMA_LOCKED_ONFAULT;
+	entry->has_pkey = map->protection_key != 0;
+	entry->pkey = (uint32_t)map->protection_key;
 	entry->has_sealed = entry->sealed = map->vm_flags & PROC_VM_SEALED;
 	if (advice) {
 		entry->has_madv = true;

@@ -33,7 +33,7 @@ typedef VEC(struct vma) vma_list;
  * Interns the inode of every file and shared mapping (opened through
  * map_files) and notes shared mappings and holders there. Refuses by name what
  * can't be saved: memory of devices and kernel objects, userfaultfd, secretmem,
- * uprobes, shadow stacks, protection keys. entry->shmid is set for
+ * uprobes, shadow stacks. entry->shmid is set for
  * anonymous shared mappings; for files it is the file id, which the caller
  * sets afterwards. Guard regions get entries in @mm, after all mappings, and
  * none in @ret. mm_brk, dumpable and exe_file_id are left to the caller.

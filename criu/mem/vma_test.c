@@ -32,24 +32,8 @@ static void test_obstacles(void)
 	CHECK(!obstacle("", PROC_VM_SEALED));
 }
 
-static void test_protection_keys(void)
-{
-	struct proc_map map = { .name = (char *)"", .read = true, .protection_key = 3 };
-
-	CHECK(vma_obstacle(&map) != NULL);
-	map.read = false;
-	CHECK(vma_obstacle(&map) != NULL);
-	map.exec = true;
-	CHECK(!vma_obstacle(&map));
-	map.write = true;
-	CHECK(vma_obstacle(&map) != NULL);
-	map.protection_key = 0;
-	CHECK(!vma_obstacle(&map));
-}
-
 int main(void)
 {
-	test_protection_keys();
 	test_advice();
 	test_obstacles();
 	return test_end();

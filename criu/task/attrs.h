@@ -24,6 +24,7 @@ extern const struct task_attr task_after_creds;
 extern const struct task_attr task_itimers;
 extern const struct task_attr task_keys;
 extern const struct task_attr task_landlock;
+extern const struct task_attr task_pkeys;
 
 /* A signal in the masks of the kernel and of /proc/PID/status: bit 0 is signal 1. */
 static inline uint64_t signo_bit(int signo)

@@ -16,10 +16,10 @@
  * Interval timers run from the last call on.
  */
 const struct task_attr *const task_attrs[] = {
-	&task_registers, &task_state,	     &task_sigactions, &task_altstack,	   &task_mm_flags,
-	&task_sched,	 &task_autogroup,    &task_policy,     &task_mempolicy,	   &task_thread,
-	&task_pending,	 &task_posix_timers, &task_limits,     &task_no_new_privs, &task_seccomp,
-	&task_creds,	 &task_after_creds,  &task_itimers,    &task_keys,	   &task_landlock,
+	&task_registers,    &task_state,     &task_sigactions,	 &task_altstack,  &task_mm_flags, &task_pkeys,
+	&task_sched,	    &task_autogroup, &task_policy,	 &task_mempolicy, &task_thread,	  &task_pending,
+	&task_posix_timers, &task_limits,    &task_no_new_privs, &task_seccomp,	  &task_creds,	  &task_after_creds,
+	&task_itimers,	    &task_keys,	     &task_landlock,
 };
 const size_t task_attrs_len = ARRAY_SIZE(task_attrs);
 
