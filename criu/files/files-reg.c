@@ -192,6 +192,15 @@ int reg_add(struct files_dump *ctx, const struct reg_source *source, FileEntry *
 	return remap_plan_file(source->inode, entry, ctx->model, ctx->options, ctx->refusals);
 }
 
+/* F_NOTIFY makes its caller the signal owner; nothing else of it can be seen, and hardly anybody has another use for that. */
+static void warn_of_dnotify(const struct file_desc *desc, const FownEntry *fown)
+{
+	if (S_ISDIR(desc->st.st_mode) && fown->pid)
+		pr_warn("%s: a directory with a signal owner (task %" PRIu32
+			"): if it is watched with F_NOTIFY (dnotify), nothing shows that, and the watch is lost",
+			desc->link, fown->pid);
+}
+
 int reg_add_desc(struct files_dump *ctx, struct file_desc *desc, FileEntry *entry)
 {
 	struct reg_source source = {
@@ -204,6 +213,8 @@ int reg_add_desc(struct files_dump *ctx, struct file_desc *desc, FileEntry *entr
 	};
 	int ret = fown_dump(ctx, desc, &source.fown);
 
+	if (!ret)
+		warn_of_dnotify(desc, source.fown);
 	return ret ? ret : reg_add(ctx, &source, entry);
 }
 
