@@ -1,0 +1,2 @@
+#define DELSHM_ON_DISK
+#include "delshm_sync.c"

@@ -1,0 +1,2 @@
+#define POSIX_SEM_NAMED
+#include "posix_sem.c"
