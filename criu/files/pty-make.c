@@ -67,6 +67,19 @@ static const TtyInfoEntry *find_info(const struct model *model, const TtyInfoEnt
 	return found;
 }
 
+void ttys_complete(struct model *model)
+{
+	for (size_t i = 0; i < model->ttys.n; i++) {
+		TtyInfoEntry *slave = model->ttys.data[i];
+		const TtyInfoEntry *master = is_slave(slave) && !slave->sid ? find_info(model, slave, is_master) : NULL;
+
+		if (!master)
+			continue;
+		slave->sid = master->sid;
+		slave->pgrp = master->pgrp;
+	}
+}
+
 /* The slave that /dev/tty led to; mainline tells only the session. */
 static const TtyInfoEntry *behind_dev_tty(const struct model *model, const TtyInfoEntry *ctty)
 {

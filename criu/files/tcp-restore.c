@@ -12,6 +12,7 @@
  */
 #include <inttypes.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -464,11 +465,13 @@ static void find_outside(struct inet_restore *state, nft_flow_list *ret)
 	tcp_flows_free(&flows);
 }
 
-/* Only a lock of our own is entered as one to be removed, even for the moment of making it. */
+/* -ENOENT: there is none, and nothing to lock. Only a lock of our own is entered as one to be removed, even for the moment of making it. */
 static int find_or_lock(struct guard *guard, const char *name, const nft_flow_list *flows)
 {
 	int slot, err = nft_find(name);
 
+	if (err == -ENOENT && !flows->n)
+		return err;
 	if (err && err != -ENOENT)
 		return fail(-err, "cannot look for the lock of the dump, nf_tables table %s", name);
 	slot = guard_table_add(guard, name, err ? 0 : GUARD_FROM_CANCEL);
@@ -482,9 +485,30 @@ static int find_or_lock(struct guard *guard, const char *name, const nft_flow_li
 	return err;
 }
 
+/* Before 4.2 mainline called it by the root's process number. */
+static void name_lock(const struct model *model, char ret[NFT_TABLE_BYTES])
+{
+	const InventoryEntry *inventory = model->inventory;
+
+	if (inventory->dump_criu_run_id)
+		net_lock_name(inventory->dump_criu_run_id, ret);
+	else if (inventory->has_network_lock_method && inventory->network_lock_method == NETWORK_LOCK_NFTABLES)
+		snprintf(ret, NFT_TABLE_BYTES, "CRIU-%" PRIu32, model->tasks.data[0].pstree->pid);
+	else
+		net_lock_name("restore", ret);
+}
+
+static bool has_connections(const struct inet_restore *state)
+{
+	for (size_t i = 0; i < state->nodes.n; i++)
+		if (state->nodes.data[i].stream)
+			return true;
+	return false;
+}
+
 /*
  * The lock of the dump is there unless it was taken away, by a reboot for instance. Whatever made it, it is gone when
- * the tasks run; if the restore fails, the one of the dump stays.
+ * the tasks run; if the restore fails, the one of the dump stays. Mainline locks connections within the tree, too.
  */
 int tcp_lock_all(struct files_restore *ctx)
 {
@@ -493,16 +517,18 @@ int tcp_lock_all(struct files_restore *ctx)
 	nft_flow_list flows = { 0 };
 	int err;
 
-	find_outside(state, &flows);
-	if (flows.n && inventory->dump_criu_run_id && inventory->network_lock_method == NETWORK_LOCK_IPTABLES)
-		pr_warn("the dump locked TCP connections with iptables: remove its rules, or no packet gets through");
-	if (!flows.n || inventory->network_lock_method == NETWORK_LOCK_SKIP) {
-		VEC_FREE(&flows);
+	if (!has_connections(state) || inventory->network_lock_method == NETWORK_LOCK_SKIP)
 		return 0;
-	}
-	net_lock_name(inventory->dump_criu_run_id ?: "restore", state->lock);
+	if (inventory->has_network_lock_method && inventory->network_lock_method == NETWORK_LOCK_IPTABLES)
+		pr_warn("the dump locked TCP connections with iptables: remove its rules, or no packet gets through");
+	find_outside(state, &flows);
+	name_lock(ctx->model, state->lock);
 	err = find_or_lock(ctx->guard, state->lock, &flows);
 	VEC_FREE(&flows);
+	if (err == -ENOENT) {
+		state->lock[0] = '\0';
+		return 0;
+	}
 	return err;
 }
 

@@ -22,6 +22,9 @@ const TtyInfoEntry *tty_of_session(const struct model *model, pid_t sid);
 /** tty_session_fd - a descriptor of it, after files_make() and before files_settle(); borrowed; logged -errno. */
 int must_check tty_session_fd(struct files_restore *ctx, const TtyInfoEntry *info);
 
+/** ttys_complete - give slaves the session of their master: mainline knows it only of a slave that a member has open. */
+void ttys_complete(struct model *model);
+
 /** ttys_validate - check the images' terminals, and what waits in them. */
 int must_check ttys_validate(const struct model *model);
 

@@ -177,10 +177,30 @@ static void test_validate(void)
 	}
 }
 
+static void test_complete(void)
+{
+	struct images images;
+
+	images_init(&images);
+	images.slave->sid = images.slave->pgrp = 0;
+	images.slave->dev = 0x15;
+	images.master->dev = 5;
+	CHECK(!tty_of_session(&images.model, 10));
+	ttys_complete(&images.model);
+	CHECK(tty_of_session(&images.model, 10) == images.slave);
+	CHECK_EQ(images.slave->pgrp, 10);
+	/* What a slave says itself is not changed. */
+	images.slave->pgrp = 11;
+	ttys_complete(&images.model);
+	CHECK_EQ(images.slave->pgrp, 11);
+	model_free(&images.model);
+}
+
 int main(void)
 {
 	log_set_level(LOG_MSG);
 	test_characters();
 	test_validate();
+	test_complete();
 	return test_end();
 }

@@ -2,6 +2,7 @@
 
 #include "files/files.h"
 #include "files/locks.h"
+#include "files/tty.h"
 #include "restore/validate.h"
 #include "task/task.h"
 #include "util/log.h"
@@ -33,6 +34,7 @@ int restore_validate(struct model *model, const struct options *options, const s
 
 	for (size_t i = 0; !err && i < model->tasks.n; i++)
 		err = validate_task(model, &model->tasks.data[i], options, features);
+	ttys_complete(model);
 	err = err ?: files_validate(model);
 	err = err ?: files_validate_options(model, options);
 	return err ?: locks_validate(model, options);
