@@ -61,15 +61,14 @@ static int copy_bytes(const struct copy *copy, uint64_t from, uint64_t bytes)
 
 static int copy_range(const struct copy *copy, const struct page_range *range)
 {
-	uint64_t size = copy->file->entry->size, bytes = range->nr_pages * PAGE_BYTES;
 	GhostChunkEntry chunk = GHOST_CHUNK_ENTRY__INIT;
+	uint64_t bytes;
+	int err = page_range_bytes(range, copy->file->entry->size, copy->file->entry->names[0], &bytes);
 
-	if (range->vaddr >= size || bytes > round_up_pages(size) - range->vaddr)
-		return fail(EINVAL, "pages %#llx-%#llx in an object of %llu bytes", (unsigned long long)range->vaddr,
-			    (unsigned long long)(range->vaddr + bytes), (unsigned long long)size);
-	/* The last page may be partial. */
+	if (err)
+		return err;
 	chunk.off = range->vaddr;
-	chunk.len = min_u64(bytes, size - range->vaddr);
+	chunk.len = bytes;
 	return image_write_entry(copy->writer, &chunk.base) ?: copy_bytes(copy, range->file_offset, chunk.len);
 }
 

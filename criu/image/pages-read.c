@@ -132,6 +132,18 @@ static int check_policies(const PagemapHead *head, const char *name)
 	return 0;
 }
 
+int page_range_bytes(const struct page_range *range, uint64_t size, const char *name, uint64_t *ret)
+{
+	uint64_t bytes = range->nr_pages * PAGE_BYTES;
+
+	if (range->vaddr >= size || bytes > round_up_pages(size) - range->vaddr)
+		return fail(EINVAL, "%s: pages %#llx-%#llx in an object of %llu bytes", name,
+			    (unsigned long long)range->vaddr, (unsigned long long)(range->vaddr + bytes),
+			    (unsigned long long)size);
+	*ret = min_u64(bytes, size - range->vaddr);
+	return 0;
+}
+
 int pages_read_bytes(int pages_fd, void *buf, size_t bytes, uint64_t offset)
 {
 	char *to = buf;

@@ -54,6 +54,14 @@ struct pagemap {
 	int pages_fd; /* owned; -1 when empty */
 };
 
+/**
+ * page_range_bytes - how much of a range is content of an object, whose last page may be partial
+ * @size: of the object, in bytes
+ * @name: for the log
+ * Return: 0; logged -EINVAL if the range reaches beyond the last page.
+ */
+int must_check page_range_bytes(const struct page_range *range, uint64_t size, const char *name, uint64_t *ret);
+
 /** pages_read_bytes - exactly @bytes of a pages file, from @offset on; an error where it ends before. */
 int must_check pages_read_bytes(int pages_fd, void *buf, size_t bytes, uint64_t offset);
 

@@ -211,6 +211,25 @@ static void test_damaged(struct image_dir *dir)
 	CHECK(bytes > 0);
 }
 
+/* Ranges from the second page on, in an object whose last page is partial. */
+static void test_range_bytes(void)
+{
+	const uint64_t size = 3 * PAGE_BYTES + 100;
+	struct page_range range = { .vaddr = PAGE_BYTES, .nr_pages = 1 };
+	uint64_t bytes = 0;
+
+	CHECK_EQ(page_range_bytes(&range, size, "object", &bytes), 0);
+	CHECK_EQ(bytes, PAGE_BYTES);
+	range.nr_pages = 3;
+	CHECK_EQ(page_range_bytes(&range, size, "object", &bytes), 0);
+	CHECK_EQ(bytes, 2 * PAGE_BYTES + 100);
+	range.nr_pages = 4;
+	CHECK_EQ(page_range_bytes(&range, size, "object", &bytes), -EINVAL);
+	range = (struct page_range){ .vaddr = 4 * PAGE_BYTES, .nr_pages = 1 };
+	CHECK_EQ(page_range_bytes(&range, size, "object", &bytes), -EINVAL);
+	CHECK_EQ(page_range_bytes(&range, 0, "object", &bytes), -EINVAL);
+}
+
 int main(void)
 {
 	struct image_dir dir = test_dir_open();
@@ -220,6 +239,7 @@ int main(void)
 	test_disk_full(&dir);
 	test_entries(&dir);
 	test_damaged(&dir);
+	test_range_bytes();
 	test_dir_remove(&dir);
 	return test_end();
 }

@@ -107,13 +107,11 @@ static int take_pages(int fd, const struct shmem_content *content, uint64_t page
 static int fill_range(int fd, char *at, uint64_t page_bytes, const struct shmem_content *content,
 		      const struct page_range *range, uint64_t *taken_to)
 {
-	uint64_t bytes = range->nr_pages * PAGE_BYTES, start, end;
-	int err = 0;
+	uint64_t bytes, start, end;
+	int err = page_range_bytes(range, content->size, content->name, &bytes);
 
-	if (range->vaddr >= content->size || bytes > content->size - range->vaddr)
-		return fail(EINVAL, "%s: pages %#llx-%#llx in an object of %llu bytes", content->name,
-			    (unsigned long long)range->vaddr, (unsigned long long)(range->vaddr + bytes),
-			    (unsigned long long)content->size);
+	if (err)
+		return err;
 	start = max_u64(*taken_to, range->vaddr & ~(page_bytes - 1));
 	end = (range->vaddr + bytes + page_bytes - 1) & ~(page_bytes - 1);
 	if (start < end)

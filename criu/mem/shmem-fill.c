@@ -118,19 +118,18 @@ static int write_all(struct fill *fill, size_t bytes, uint64_t offset)
 
 static int fill_range(struct fill *fill, const struct page_range *range)
 {
-	uint64_t left = range->nr_pages * PAGE_BYTES, offset = range->vaddr, from = range->file_offset;
-	uint64_t size = fill->content->size;
+	uint64_t left, offset = range->vaddr, from = range->file_offset;
+	int err = page_range_bytes(range, fill->content->size, fill->content->name, &left);
 
-	if (offset >= size || left > round_up_pages(size) - offset)
-		return fail(EINVAL, "pages %#llx-%#llx in an object of %llu bytes", (unsigned long long)offset,
-			    (unsigned long long)(offset + left), (unsigned long long)size);
-	left = min_u64(left, size - offset);
+	if (err)
+		return err;
 	/* At once, so that direct writes need not allocate. Only a help, too. */
 	if (fill->direct_fd >= 0 && left >= LARGE_BYTES)
 		(void)!fallocate(fill->fd, 0, (off_t)offset, (off_t)left);
 	while (left) {
 		size_t part = min_u64(left, fill->buf_bytes);
-		int err = pages_read_bytes(fill->content->pagemap.pages_fd, fill->buf, part, from);
+
+		err = pages_read_bytes(fill->content->pagemap.pages_fd, fill->buf, part, from);
 
 		if (!err)
 			err = write_all(fill, part, offset);
