@@ -25,7 +25,10 @@ class Pair:
         program = box.build(os.path.join(HERE, "share.c"))
         self.outsider = box.start([program, kind, way, self.path], self.out, cwd="/")
         wait_for(lambda: "ready" in box.read(self.out) and os.path.exists(self.log), SECONDS, "the outsider to be ready")
-        self.root = int(box.read(self.out).split()[1])
+        self.root, *elsewhere = [int(word) for word in box.read(self.out).split()[1:]]
+        self.ready = box.read(self.out)
+        # In other namespaces it is another process.
+        self.outsider = elsewhere[0] if elsewhere else self.outsider
         wait_for(lambda: len(box.tree(self.root)) == 2, SECONDS, "the tree to be there")
         self.pids = box.tree(self.root)
 
@@ -47,7 +50,7 @@ class Pair:
         except Failure as e:
             state = {name: box.read(f"/proc/{self.outsider}/{name}").strip() for name in ("wchan", "syscall")}
             raise Failure(f"{e}: {self.seen()}, it is at {state} and said {box.read(self.out)!r}") from None
-        said = box.read(self.out).replace(f"ready {self.root}\n", "")
+        said = box.read(self.out).replace(self.ready, "")
         if said:
             raise Failure(f"somebody said: {said}")
         if self.seen()["dead"] > dead:

@@ -193,7 +193,7 @@ def case_hidden(pair):
 CASES = {name[5:]: function for name, function in globals().items() if name.startswith("case_")}
 KINDS = [("shm", "map"), ("shm", "fd"), ("disk", "map"), ("disk", "fd"), ("memfd", "map"), ("memfd", "fd"), ("anon", "map"), ("sysv", "map"), ("sysvkey", "map"),
          ("hugefile", "map"), ("hugefile", "fd"), ("hugememfd", "map"), ("hugememfd", "fd"), ("hugeanon", "map"),
-         ("shm", "thread"), ("memfd", "thread"), ("shm", "flight"), ("disk", "flight"), ("memfd", "flight")]
+         ("shm", "thread"), ("memfd", "thread"), ("shm", "ns"), ("memfd", "ns"), ("anon", "ns"), ("shm", "flight"), ("disk", "flight"), ("memfd", "flight")]
 
 
 def run_case(tally, kind, way, case):
@@ -228,7 +228,7 @@ def main():
             text = f"{kind} {way} {case}"
             if (way == "flight") != (case == "unseen") or (case == "hidden" and kind != "sysv"):
                 continue
-            if way == "thread" and case not in ("refuse", "attach", "copy"):
+            if way in ("thread", "ns") and case not in ("refuse", "attach", "copy"):
                 continue
             # Such a segment outlives everybody.
             if case in (("gone", "both") if kind == "sysvkey" else ("kept", "other")):

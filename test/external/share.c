@@ -1,11 +1,12 @@
 /*
  * share - one shared object, a process that stays (the outsider) and two that are dumped (the tree)
  *
- *   share shm|disk|memfd|anon|sysv|sysvkey|hugefile|hugememfd|hugeanon map|fd|thread|flight PATH
+ *   share shm|disk|memfd|anon|sysv|sysvkey|hugefile|hugememfd|hugeanon map|fd|thread|flight|ns PATH
  *
  * The outsider makes the object and forks the tree; with "fd" it keeps but a descriptor and
  * reads through that; with "thread" its main thread ends and another goes on; with "flight" its descriptor
- * is on its way through a socket, where nobody sees it. A "hugefile" is the file "object" of
+ * is on its way through a socket, where nobody sees it; with "ns" it goes
+ * on in pid and mount namespaces of its own, as a process whose number it prints as well. A "hugefile" is the file "object" of
  * the hugetlbfs PATH.huge. Everybody counts in the object, under a robust lock; who finds the lock abandoned
  * says so and counts that, too. The outsider prints "ready TREE-PID", and each 10 ms its view
  * goes to the file PATH.log: "tree COUNT outsider COUNT dead COUNT".
@@ -13,6 +14,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <signal.h>
@@ -162,6 +164,25 @@ static void leave_to_thread(struct shared *shared, const char *path)
 	pthread_exit(NULL);
 }
 
+/* Where it is the first process, and knows the tree by no number. */
+static void leave_to_namespaces(struct shared *shared, const char *path, pid_t tree)
+{
+	pid_t pid;
+
+	if (unshare(CLONE_NEWPID | CLONE_NEWNS))
+		die("unshare");
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (!pid)
+		run_outsider(shared, -1, path);
+	munmap(shared, BYTES);
+	printf("ready %d %d\n", tree, pid);
+	fflush(stdout);
+	waitpid(pid, NULL, 0);
+	exit(0);
+}
+
 static void send_away(int fd)
 {
 	union {
@@ -191,7 +212,7 @@ int main(int argc, char **argv)
 
 	if (argc != 4) {
 		fprintf(stderr, "usage: share shm|disk|memfd|anon|sysv|sysvkey|hugefile|hugememfd|hugeanon "
-				"map|fd|thread|flight PATH\n");
+				"map|fd|thread|flight|ns PATH\n");
 		return 2;
 	}
 	by_fd = !strcmp(argv[2], "fd");
@@ -224,6 +245,8 @@ int main(int argc, char **argv)
 		send_away(fd);
 	else if (fd >= 0 && !by_fd)
 		close(fd);
+	if (!strcmp(argv[2], "ns"))
+		leave_to_namespaces(shared, argv[3], pid);
 	printf("ready %d\n", pid);
 	fflush(stdout);
 	while (in_flight)

@@ -45,6 +45,24 @@ def names_below(path):
     return sorted(os.path.join(base, name) for base, dirs, files in os.walk(path) for name in dirs + files)
 
 
+@case("one image restored three times", places.Ext4, "delshm_windows_disk", "delshm_counter_disk")
+def thrice(place):
+    """Each time what was dumped, whatever the one before has made of it; and the image stays as it is."""
+    for name in "delshm_windows_disk", "delshm_counter_disk":
+        with started(name, f"{place.dir}/{name}") as tested:
+            tested.dump()
+            images = {n: os.stat(f"{tested.images}/{n}").st_mtime_ns for n in os.listdir(tested.images) if n.endswith(".img")}
+            for _ in range(2):
+                tested.restore()
+                box.kill_all(tested.pids)
+                box.gone(tested.pids)
+            tested.restore()
+            tested.finish()
+            now = {n: os.stat(f"{tested.images}/{n}").st_mtime_ns for n in os.listdir(tested.images) if n.endswith(".img")}
+            if now != images:
+                raise Failure(f"{name}: restore has changed the image")
+
+
 # --- another file system at restore ------------------------------------------------------
 
 @case("read-only at restore", places.Ext4, "delshm_counter_disk")
