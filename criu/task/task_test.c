@@ -146,6 +146,9 @@ static void test_task_part(const struct task_ctx *ctx)
 	REFUSES(ctx, tc->comm, (char *)"sixteen letters.", -EINVAL);
 	REFUSES(ctx, tc->personality, UINT32_MAX, -EINVAL);
 	REFUSES(ctx, tc->extra->exit_signal, 65, -EINVAL);
+	REFUSES(ctx, tc->extra->autogroup_nice, 20, -EINVAL);
+	REFUSES(ctx, tc->extra->autogroup_nice, -21, -EINVAL);
+	REFUSES(ctx, tc->extra->xstate_permitted, 1ULL << 17, -ENOTSUP);
 	REFUSES(ctx, tc->extra->creds->n_cap_prm, 1, -EINVAL);
 	REFUSES(ctx, tc->n_sigactions, N_SIGACTIONS - 1, -EINVAL);
 	REFUSES(ctx, tc->sigactions[5]->compat_sigaction, true, -ENOTSUP);
@@ -179,6 +182,8 @@ static void test_thread_part(const struct task_ctx *ctx)
 	REFUSES(ctx, thread_core->sched_nice, 20, -EINVAL);
 	REFUSES(ctx, thread_core->pdeath_sig, 65, -EINVAL);
 	REFUSES(ctx, thread_core->futex_rla, 0x1000, -EINVAL);
+	REFUSES(ctx, thread_core->extra->util_min, 1, -EINVAL);
+	REFUSES(ctx, thread_core->extra->util_max, 1025, -EINVAL);
 	REFUSES(ctx, thread_core->extra->tsc, 0, -EINVAL);
 	REFUSES(ctx, thread_core->extra->tsc, 33, -EINVAL);
 	REFUSES(ctx, thread_core->extra->store_bypass, 5, -EINVAL);
