@@ -52,6 +52,7 @@ def parse_options(argv):
     run.add_argument('-k', '--keep-img', choices=('always', 'never', 'failed'), default='failed')
     run.add_argument('--keep-going', action='store_true', help='go on after a failure')
     run.add_argument('--report', metavar='DIR', help='write a TAP file and the output of failed tests there')
+    run.add_argument('--ignore-state', action='store_true', help='only what the test checks, not the visible state')
     run.add_argument('--ignore-taint', action='store_true', help='accepted; a tainted kernel is not refused anyway')
 
     lst = sub.add_parser('list', help='print the names of all tests')

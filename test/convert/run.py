@@ -26,8 +26,8 @@ import box
 import roundtrip
 import run as jobs
 from box import Failure, wait_for
+from debian import DEBIAN, debian_unfit
 
-DEBIAN = "/usr/sbin/criu"
 GIB = 1 << 30
 MIB = 1 << 20
 NOT_IMAGES = re.compile(r"\.log$|^stats-")
@@ -148,15 +148,6 @@ def restored_by_debian(images):
     if done.returncode:
         text = [line for line in box.read(f"{images}/debian.log").splitlines() if "Error" in line][:5]
         raise Failure(f"Debian's criu restore returned {done.returncode}: {text or done.stderr}")
-
-
-def debian_unfit():
-    """Why Debian's criu can't run here, or an empty text."""
-    done = subprocess.run([DEBIAN, "check"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
-        return f"Debian's criu can't run on this kernel ({os.uname().release}): {said[-1]}"
-    return ""
 
 
 # --- cases ----------------------------------------------------------------------------
