@@ -19,6 +19,12 @@ static int put(const char *dir, const char *name, const char *value)
 	return write_value(path, value);
 }
 
+static void remove_groups(void)
+{
+	rmdir(inner);
+	rmdir(outer);
+}
+
 static int make_groups(void)
 {
 	FILE *mounts = setmntent("/proc/self/mounts", "r");
@@ -30,18 +36,14 @@ static int make_groups(void)
 	if (mounts)
 		endmntent(mounts);
 	snprintf(inner, sizeof(inner), "%s/inner", outer);
+	/* Of a run that was killed, and had the same process number in its own namespace. */
+	remove_groups();
 	if (!outer[0] || mkdir(outer, 0700) || mkdir(inner, 0700)) {
 		skip("no cgroup of version 2 can be made: %s", outer[0] ? strerror(errno) : "not mounted");
 		rmdir(outer);
 		return -1;
 	}
 	return 0;
-}
-
-static void remove_groups(void)
-{
-	rmdir(inner);
-	rmdir(outer);
 }
 
 /* Until all of its tasks stand still. */
