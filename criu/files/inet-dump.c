@@ -15,6 +15,8 @@
 #include "files/inet-sk.h"
 #include "files/sock-opts.h"
 #include "files/tcp.h"
+#include "files/udp.h"
+#include "files/unix-sk.h"
 
 struct inet_dump *inet_dump_state(struct files_dump *ctx)
 {
@@ -34,6 +36,7 @@ void inet_dump_free(struct files_dump_state *state)
 	for (size_t i = 0; i < ARRAY_SIZE(inets->lists); i++)
 		VEC_FREE(&inets->lists[i]);
 	hash_free(&inets->shut);
+	peek_guard_stop(inets->peek_guard);
 	VEC_FREE(&inets->groups);
 	tcp_dump_free(inets);
 }
@@ -134,17 +137,6 @@ static int fill_udp_shutdown(struct files_dump *ctx, const struct file_desc *des
 		entry->shutdown = diag->shutdown & (INET_SHUT_RD | INET_SHUT_WR);
 	}
 	return 0;
-}
-
-static void warn_of_queue(const struct file_desc *desc)
-{
-	int queued = 0;
-
-	if (!ioctl(desc->fd, SIOCINQ, &queued) && queued)
-		pr_warn("%s: datagrams wait to be received at a UDP socket, the first of %d bytes: they are lost, as "
-			"the "
-			"network may lose any",
-			desc->link, queued);
 }
 
 /* --- TCP ---------------------------------------------------------------------- */
@@ -250,7 +242,7 @@ int inet_plan(struct files_dump *ctx, struct file_desc *desc)
 	} else if (entry->type == SOCK_RAW) {
 		err = inet_raw_plan(ctx, desc);
 	} else {
-		warn_of_queue(desc);
+		udp_queue_plan(desc);
 		err = fill_udp_shutdown(ctx, desc);
 	}
 	err = err ?: inet_opts_dump(ctx, desc, fresh);
@@ -263,4 +255,9 @@ int inet_plan(struct files_dump *ctx, struct file_desc *desc)
 int inet_resolve(struct files_dump *ctx, struct file_desc *desc)
 {
 	return inet_is_connection(desc->entry->isk) ? tcp_resolve(ctx, desc) : 0;
+}
+
+int inet_dump_queue(struct files_dump *ctx, struct file_desc *desc)
+{
+	return udp_queue_dump(ctx, desc);
 }

@@ -9,6 +9,8 @@ int must_check inet_plan(struct files_dump *ctx, struct file_desc *desc);
 
 int must_check inet_resolve(struct files_dump *ctx, struct file_desc *desc);
 
+int must_check inet_dump_queue(struct files_dump *ctx, struct file_desc *desc);
+
 /** inet_dump_state - created on first use. */
 struct inet_dump *inet_dump_state(struct files_dump *ctx);
 

@@ -138,8 +138,9 @@ struct inet_dump {
 	bool has_list[2];
 	inet_group_list groups; /* multicast groups of the network namespace */
 	bool has_groups;
-	VEC(struct tcp_conn *) conns; /* what is kept of TCP connections */
-	struct tcp_flows flows;	      /* struct tcp_conn * */
+	struct peek_guard *peek_guard; /* of datagrams; NULL before the first */
+	VEC(struct tcp_conn *) conns;  /* what is kept of TCP connections */
+	struct tcp_flows flows;	       /* struct tcp_conn * */
 };
 
 /* --- restore (inet.c) ------------------------------------------------------------ */
@@ -147,10 +148,14 @@ struct inet_dump {
 /* An internet socket while it is restored. */
 struct inet_node {
 	const InetSkEntry *entry;
-	int fd;				       /* owned */
-	const struct tcp_stream_image *stream; /* of a TCP connection, unless it ends */
-	bool forced;			       /* SO_REUSEADDR and SO_REUSEPORT are on, whatever they are to be */
+	int fd;					   /* owned */
+	const struct tcp_stream_image *stream;	   /* of a TCP connection, unless it ends */
+	VEC(const struct sk_packet_image *) queue; /* what waits at a UDP socket */
+	bool forced;				   /* SO_REUSEADDR and SO_REUSEPORT are on, whatever they are to be */
 };
+
+/** inet_new_socket - what @entry is made of: a descriptor, or logged -errno. */
+int must_check inet_new_socket(const InetSkEntry *entry);
 
 struct inet_restore {
 	VEC(struct inet_node) nodes;

@@ -7,9 +7,9 @@
  * Restore binds all sockets with the first one, before any task exists, so that a port that is taken is found
  * early. Several may share a port: those are bound with SO_REUSEADDR and SO_REUSEPORT set, which
  * get their own values when everything is in place. Then come shut down directions,
- * listen(2) and the other options.
+ * listen(2) and the other options. Datagrams that wait at a UDP socket are there before it is bound (udp-queue.c).
  *
- * Lost: datagrams that were not received (there is a warning); whether an address was bound or chosen by connect(2), which shows when the socket is disconnected.
+ * Lost: whether an address was bound or chosen by connect(2), which shows when the socket is disconnected.
  */
 #include <inttypes.h>
 #include <net/if.h>
@@ -19,6 +19,7 @@
 #include "files/inet-sk.h"
 #include "files/sock-opts.h"
 #include "files/tcp.h"
+#include "files/udp.h"
 
 /* --- checking ----------------------------------------------------------------- */
 
@@ -124,15 +125,23 @@ static int connect_plain(const struct inet_node *node)
 	return 0;
 }
 
+int inet_new_socket(const InetSkEntry *entry)
+{
+	int fd = socket(entry->family, entry->type | SOCK_CLOEXEC, entry->proto);
+
+	return fd < 0 ? fail_errno("socket") : fd;
+}
+
 static int make_node(struct inet_node *node)
 {
 	const InetSkEntry *entry = node->entry;
 	int err;
 	LOG_SCOPE("file", entry->id);
 
-	node->fd = socket(entry->family, entry->type | SOCK_CLOEXEC, entry->proto);
 	if (node->fd < 0)
-		return fail_errno("socket");
+		node->fd = inet_new_socket(entry);
+	if (node->fd < 0)
+		return node->fd;
 	err = set_owner(node);
 	err = err ?: set_device(node);
 	err = err ?: inet_opts_restore(entry, node->fd);
@@ -200,6 +209,7 @@ static int start(struct files_restore *ctx)
 	find_shared_ports(state);
 	err = tcp_find_streams(ctx->model, state);
 	err = err ?: tcp_lock_all(ctx);
+	err = err ?: udp_fill_all(ctx);
 	/* A connection may have a port whose owner would not share it otherwise. */
 	err = err ?: make_nodes(state, false);
 	return err ?: make_nodes(state, true);
@@ -282,8 +292,10 @@ void inet_restore_free(struct files_restore_state *state)
 {
 	if (!state->inets)
 		return;
-	for (size_t i = 0; i < state->inets->nodes.n; i++)
+	for (size_t i = 0; i < state->inets->nodes.n; i++) {
 		close_fdp(&state->inets->nodes.data[i].fd);
+		VEC_FREE(&state->inets->nodes.data[i].queue);
+	}
 	VEC_FREE(&state->inets->nodes);
 	hash_free(&state->inets->by_id);
 }
@@ -294,6 +306,7 @@ const struct file_kind inet_kind = {
 	.match = inet_match,
 	.plan = inet_plan,
 	.resolve = inet_resolve,
+	.dump = inet_dump_queue,
 	.validate = inet_validate,
 	.make = inet_make,
 	.settle = inet_settle,

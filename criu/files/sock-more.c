@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <linux/net_tstamp.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -118,7 +119,7 @@ static void refuse_timestamps(struct files_dump *ctx, const struct file_desc *de
 		       desc->link, option->text, queued);
 }
 
-/* Of unix sockets it comes with their queues (unix-peek.c). What is left of it is that it is on: datagrams are lost. */
+/* Where the queue is lost, what is left of it is that it is on. Of unix sockets it comes with their queues (unix-peek.c). */
 static void clear_peek_off(struct more_value *value)
 {
 	int offset;
@@ -144,7 +145,7 @@ int sock_more_dump(struct files_dump *ctx, const struct file_desc *desc, SkOptsE
 			continue;
 		if (more[i].name == PEEK_OFF && domain == AF_UNIX)
 			continue;
-		if (more[i].name == PEEK_OFF)
+		if (more[i].name == PEEK_OFF && sock_option(desc->fd, SO_PROTOCOL) != IPPROTO_UDP)
 			clear_peek_off(&value);
 		if (more[i].is_timestamp)
 			refuse_timestamps(ctx, desc, &more[i], &value);

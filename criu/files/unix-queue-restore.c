@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "files/udp.h"
 #include "files/unix-sk.h"
 
 static int validate_rights(const SkPacketEntry *packet, const FileEntry *file)
@@ -30,10 +31,16 @@ int unix_queues_validate(const struct model *model)
 	for (size_t i = 0; i < model->sk_packets.n; i++) {
 		const SkPacketEntry *packet = model->sk_packets.data[i].entry;
 		const FileEntry *file = model_file(model, packet->id_for);
-		int err = file && file->usk ? validate_rights(packet, file) : -EINVAL;
+		int err;
 
+		if (file && file->isk)
+			err = udp_queue_validate(packet, file);
+		else
+			err = file && file->usk && !packet->inet ? validate_rights(packet, file) : -EINVAL;
 		if (err)
 			return err;
+		if (file->isk)
+			continue;
 		if (file->usk->state == UNIX_LISTEN)
 			return fail(EINVAL, "unix socket %" PRIu32 ": a message at a listening socket", packet->id_for);
 	}
@@ -148,12 +155,17 @@ int unix_fill_queues(struct files_restore *ctx)
 	for (size_t i = 0; i < ctx->model->sk_packets.n; i++) {
 		const struct sk_packet_image *packet = &ctx->model->sk_packets.data[i];
 		const struct unix_node *node = hash_get(&state->by_id, packet->entry->id_for, 0);
+		struct unix_route route;
+		int err;
 		LOG_SCOPE("file", packet->entry->id_for);
+
+		/* A datagram at a UDP socket (udp-queue.c). */
+		if (packet->entry->inet)
+			continue;
 		if (node && node->given_fd >= 0)
 			return fail(EINVAL, "messages are queued at a socket that is given with --inherit-fd");
-		struct unix_route route;
-		int err = node ? unix_senders_route(state, packet->entry, node, &route)
-			       : fail(EINVAL, "messages are queued at a socket that is not there");
+		err = node ? unix_senders_route(state, packet->entry, node, &route)
+			   : fail(EINVAL, "messages are queued at a socket that is not there");
 
 		if (err)
 			return err;

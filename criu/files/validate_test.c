@@ -4,6 +4,7 @@
 #include <sys/inotify.h>
 
 #include "files/files-internal.h"
+#include "files/udp.h"
 #include "files/unix-sk.h"
 #include "image/image-check.h"
 #include "util/test.h"
@@ -146,6 +147,62 @@ static void test_validate_rights(void)
 	model_free(&model);
 }
 
+static void test_validate_datagram(void)
+{
+	SkPacketEntry packet = SK_PACKET_ENTRY__INIT;
+	InetPacketEntry inet = INET_PACKET_ENTRY__INIT;
+	uint32_t words[4] = { 0 };
+	char name[] = "a-device-name-of-17";
+	struct model model;
+	FileEntry *file;
+
+	model_init(&model);
+	file = model_add_file(&model, FD_TYPES__INETSK);
+	file->isk = model_new(&model, InetSkEntry, inet_sk_entry__init);
+	file->isk->family = AF_INET6;
+	file->isk->type = SOCK_DGRAM;
+	file->isk->proto = IPPROTO_UDP;
+	VEC_ADD(&model.sk_packets)->entry = &packet;
+	packet.id_for = file->id;
+	CHECK_EQ(unix_queues_validate(&model), -EINVAL);
+	packet.inet = &inet;
+	inet.src_addr = inet.dst_addr = words;
+	inet.n_src_addr = 4;
+	inet.n_dst_addr = 1;
+	CHECK_EQ(unix_queues_validate(&model), 0);
+	inet.n_dst_addr = 2;
+	CHECK_EQ(unix_queues_validate(&model), -EINVAL);
+	inet.n_dst_addr = 0;
+	inet.n_src_addr = 1;
+	CHECK_EQ(unix_queues_validate(&model), -EINVAL);
+	inet.n_src_addr = 4;
+	packet.length = UDP_BYTES_MAX + 1;
+	CHECK_EQ(unix_queues_validate(&model), -EINVAL);
+	packet.length = UDP_BYTES_MAX;
+	CHECK_EQ(unix_queues_validate(&model), 0);
+	inet.src_port = UINT16_MAX + 1;
+	CHECK_EQ(unix_queues_validate(&model), -EINVAL);
+	inet.src_port = UINT16_MAX;
+	inet.has_ttl = true;
+	inet.ttl = 256;
+	CHECK_EQ(unix_queues_validate(&model), -EINVAL);
+	inet.ttl = 255;
+	inet.ifname = name;
+	CHECK_EQ(unix_queues_validate(&model), -EINVAL);
+	inet.ifname = NULL;
+	packet.n_scm = 1;
+	CHECK_EQ(unix_queues_validate(&model), -EINVAL);
+	packet.n_scm = 0;
+	CHECK_EQ(unix_queues_validate(&model), 0);
+	/* A stream has no datagrams, and a unix socket none of this kind. */
+	file->isk->type = SOCK_STREAM;
+	CHECK_EQ(unix_queues_validate(&model), -EINVAL);
+	file->isk = NULL;
+	file->usk = model_new(&model, UnixSkEntry, unix_sk_entry__init);
+	CHECK_EQ(unix_queues_validate(&model), -EINVAL);
+	model_free(&model);
+}
+
 static void test_validate_ns(void)
 {
 	NsFileEntry nsf = NS_FILE_ENTRY__INIT;
@@ -214,6 +271,7 @@ int main(void)
 	test_validate_pidfd();
 	test_validate_ns();
 	test_validate_rights();
+	test_validate_datagram();
 	test_validate_inotify();
 	test_validate_signalfd();
 	test_validate_timerfd();

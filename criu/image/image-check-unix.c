@@ -67,12 +67,13 @@ int image_check_sk_packets(const struct model *model)
 		const SkPacketEntry *packet = model->sk_packets.data[i].entry;
 		const FileEntry *file = model_file(model, packet->id_for);
 
-		if (!file || file->type != FD_TYPES__UNIXSK)
-			return fail(EINVAL, "sk-queues.img: message %zu: unix socket %u is not in files.img", i,
+		if (!file || (file->type != FD_TYPES__UNIXSK && file->type != FD_TYPES__INETSK))
+			return fail(EINVAL, "sk-queues.img: message %zu: socket %u is not in files.img", i,
 				    packet->id_for);
-		if (packet->has_sender && (file->usk->type != SOCK_DGRAM || packet->sender.len > UNIX_NAME_MAX_BYTES))
+		if (packet->has_sender &&
+		    (!file->usk || file->usk->type != SOCK_DGRAM || packet->sender.len > UNIX_NAME_MAX_BYTES))
 			return fail(EINVAL, "sk-queues.img: message %zu: a sender's name of %zu bytes, socket type %u",
-				    i, packet->sender.len, file->usk->type);
+				    i, packet->sender.len, file->usk ? file->usk->type : 0);
 		for (size_t k = 0; k < packet->n_scm; k++)
 			for (size_t n = 0; n < packet->scm[k]->n_rights; n++)
 				if (!model_file(model, packet->scm[k]->rights[n]))
