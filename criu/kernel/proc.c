@@ -64,6 +64,24 @@ int proc_open(pid_t pid, const char *name, int flags)
 	return fd < 0 ? -gone_or(pid, name, errno) : fd;
 }
 
+int proc_read_mem(pid_t pid, uint64_t addr, void *buf, size_t bytes)
+{
+	auto_fd int fd = proc_open(pid, "mem", O_RDONLY);
+
+	if (fd < 0)
+		return fd;
+	for (size_t done = 0; done < bytes;) {
+		ssize_t n = pread(fd, (char *)buf + done, bytes - done, (off_t)(addr + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		done += n;
+	}
+	return 0;
+}
+
 int proc_read_link(pid_t pid, const char *name, char **ret)
 {
 	char path[PROC_PATH_BYTES];

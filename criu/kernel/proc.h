@@ -227,6 +227,9 @@ bool proc_read_boot_id(char ret[PROC_BOOT_ID_BYTES]);
 /** proc_open - open /proc/PID/@name; the descriptor is owned by the caller; -errno, not logged. */
 int must_check proc_open(pid_t pid, const char *name, int flags);
 
+/** proc_read_mem - @bytes at @addr of /proc/PID/mem, which does not ask about protection; -errno, not logged. */
+int must_check proc_read_mem(pid_t pid, uint64_t addr, void *buf, size_t bytes);
+
 /* The parsers alone, on text in memory (unit tests, fuzzing). */
 int must_check proc_parse_stat(const char *text, struct proc_stat *ret);
 int must_check proc_parse_status(const char *text, struct proc_status *ret);

@@ -51,12 +51,12 @@ static uint64_t find_zero_pfn(void)
 	return entry & PAGEMAP_PRESENT ? entry & PAGEMAP_PFN : 0;
 }
 
-static bool knows_guards(void)
+static bool ioctl_knows(uint64_t category)
 {
 	auto_fd int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	static const char somewhere[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
 
-	return fd >= 0 && pagemap_scan_knows(fd, somewhere, PAGE_IS_GUARD);
+	return fd >= 0 && pagemap_scan_knows(fd, somewhere, category);
 }
 
 int page_scan_open(pid_t pid, bool use_ioctl, struct page_scan **ret)
@@ -69,10 +69,10 @@ int page_scan_open(pid_t pid, bool use_ioctl, struct page_scan **ret)
 	scan = xalloc(sizeof(*scan));
 	scan->pid = pid;
 	scan->fd = fd;
-	scan->use_ioctl = use_ioctl;
-	if (!use_ioctl)
+	scan->use_ioctl = use_ioctl && ioctl_knows(PAGE_IS_PRESENT);
+	if (!scan->use_ioctl)
 		scan->zero_pfn = find_zero_pfn();
-	else if (knows_guards())
+	else if (ioctl_knows(PAGE_IS_GUARD))
 		scan->guard = PAGE_IS_GUARD;
 	*ret = scan;
 	return 0;
@@ -107,6 +107,10 @@ static int fetch_regions(struct page_scan *scan)
 	if (scan->what == PAGES_GUARD) {
 		arg.category_mask = scan->guard;
 		arg.return_mask = scan->guard;
+	} else if (scan->what == PAGES_THERE) {
+		arg.category_inverted = scan->guard;
+		arg.category_mask = scan->guard;
+		arg.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED;
 	} else {
 		/* None of these, and one of those. A guard counts as swapped. */
 		arg.category_inverted = PAGE_IS_FILE | PAGE_IS_PFNZERO | scan->guard;
@@ -149,6 +153,13 @@ bool page_scan_own(uint64_t entry, uint64_t zero_pfn)
 	return !(entry & PAGEMAP_PRESENT && zero_pfn && (entry & PAGEMAP_PFN) == zero_pfn);
 }
 
+static bool entry_counts(const struct page_scan *scan, uint64_t entry)
+{
+	if (scan->what == PAGES_THERE)
+		return entry & (PAGEMAP_PRESENT | PAGEMAP_SWAP) && !(entry & PAGEMAP_GUARD);
+	return page_scan_own(entry, scan->zero_pfn);
+}
+
 static int fetch_entries(struct page_scan *scan)
 {
 	size_t want = min_u64(N_ENTRIES, (scan->end - scan->at) / PAGE_BYTES);
@@ -183,7 +194,7 @@ static int next_entries(struct page_scan *scan, uint64_t *ret_start, uint64_t *r
 		for (; scan->next < scan->n; scan->next++) {
 			uint64_t addr = scan->entries_start + scan->next * PAGE_BYTES;
 
-			if (page_scan_own(scan->entries[scan->next], scan->zero_pfn)) {
+			if (entry_counts(scan, scan->entries[scan->next])) {
 				if (!in_run)
 					*ret_start = addr;
 				in_run = true;

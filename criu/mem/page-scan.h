@@ -10,13 +10,14 @@
 enum page_scan_what {
 	PAGES_OWN,   /* anonymous and present or swapped: not the file's, not the zero page */
 	PAGES_GUARD, /* MADV_GUARD_INSTALL; none are found without PAGEMAP_SCAN */
+	PAGES_THERE, /* present or swapped, whoever's; no guards */
 };
 
 struct page_scan;
 
 /**
  * page_scan_open - get ready to look at the pages of @pid
- * @use_ioctl: PAGEMAP_SCAN is there (struct kernel_features)
+ * @use_ioctl: use PAGEMAP_SCAN where the kernel has it
  * Return: 0 or logged -errno; freed with page_scan_close().
  */
 int must_check page_scan_open(pid_t pid, bool use_ioctl, struct page_scan **ret);
