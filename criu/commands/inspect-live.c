@@ -124,6 +124,10 @@ static void set_decision(const struct live *live, const struct inode *inode, str
 	} else if (inode->kind == INODE_ANON_SHARED || inode->kind == INODE_MEMFD) {
 		object->decision = DECISION_OBJECT;
 		object->reason = "memory without a path: its content is written once, whoever holds it";
+	} else if (inode->is_lower) {
+		object->decision = DECISION_OBJECT;
+		object->reason =
+			"mapped before overlayfs copied it up: what the mappings show is written once, of any size";
 	} else if (shmem_is_object(inode)) {
 		object->decision = DECISION_OBJECT;
 		object->reason = "its name is gone and it is mapped shared: its content is written once, of any size";
@@ -201,8 +205,8 @@ static void add_object(struct live *live, const struct inode *inode)
 	object->name = arena_strdup(live->report->arena, inode->name);
 	object->filesystem = fs_name(inode->fs_magic, live->report->arena);
 	object->size_bytes = inode->st.st_size;
-	object->allocated_bytes = (int64_t)inode->st.st_blocks * 512;
-	object->resident_bytes = resident_bytes(inode);
+	object->allocated_bytes = inode->is_lower ? -1 : (int64_t)inode->st.st_blocks * 512;
+	object->resident_bytes = inode->is_lower ? -1 : resident_bytes(inode);
 	set_decision(live, inode, object);
 	add_holders(live, inode, object);
 	report_sort_holders(object);

@@ -279,6 +279,31 @@ struct inode *inode_intern(struct inodes *inodes, int fd, const struct stat *st,
 	return inode;
 }
 
+struct inode *inode_lower(struct inodes *inodes, struct inode *inode)
+{
+	struct inode *lower;
+
+	if (inode->lower)
+		return inode->lower;
+	lower = xalloc(sizeof(*lower));
+	lower->kind = inode->kind;
+	lower->fs_magic = inode->fs_magic;
+	lower->st = inode->st;
+	lower->st.st_size = lower->st.st_blocks = 0;
+	lower->name = xstrdup(inode->name);
+	lower->deleted = inode->deleted;
+	lower->unlinked = lower->is_lower = true;
+	lower->fd = hold(inodes, inode->fd);
+	if (lower->fd < 0) {
+		fail_errno("%s: duplicate descriptor %d", inode->name, inode->fd);
+		inode_free(lower);
+		return NULL;
+	}
+	VEC_PUSH(&inodes->all, lower);
+	lower->id = inodes->all.n;
+	return inode->lower = lower;
+}
+
 void inode_add_holder(struct inode *inode, const struct inode_holder *holder)
 {
 	VEC_PUSH(&inode->holders, *holder);
@@ -310,109 +335,4 @@ void inodes_free(struct inodes *inodes)
 		inode_free(inodes->all.data[i]);
 	VEC_FREE(&inodes->all);
 	hash_free(&inodes->by_number);
-}
-
-/* --- overlayfs: which page cache? ------------------------------------------- */
-
-#define PAGEMAP_PRESENT	    (1ULL << 63)
-#define PAGEMAP_SWAPPED	    (1ULL << 62)
-#define PAGEMAP_FILE	    (1ULL << 61)
-#define PAGEMAP_FRAME	    ((1ULL << 55) - 1)
-#define PAGEMAP_CHUNK_PAGES 512
-
-static bool page_is_of_file(uint64_t entry)
-{
-	return (entry & PAGEMAP_PRESENT) && (entry & PAGEMAP_FILE);
-}
-
-static int read_pagemap(pid_t pid, uint64_t addr, uint64_t *ret_entries, size_t n)
-{
-	auto_fd int fd = proc_open(pid, "pagemap", O_RDONLY | O_CLOEXEC);
-	ssize_t bytes;
-
-	if (fd < 0)
-		return fail(-fd, "task %d: open pagemap", pid);
-	bytes = pread(fd, ret_entries, n * sizeof(*ret_entries), (off_t)(addr / PAGE_BYTES * sizeof(*ret_entries)));
-	if (bytes != (ssize_t)(n * sizeof(*ret_entries)))
-		return fail(EIO, "task %d: read pagemap at %#llx", pid, (unsigned long long)addr);
-	return 0;
-}
-
-/*
- * A page that shows the file: one that is present, or else one that will be when it is read. 1 and
- * the page, or 0 if the task has written all of them privately.
- */
-static int find_file_page(pid_t pid, uint64_t start, uint64_t bytes, uint64_t *ret_addr)
-{
-	uint64_t entries[PAGEMAP_CHUNK_PAGES];
-	bool untouched = false;
-
-	for (uint64_t done = 0; done < bytes; done += sizeof(entries) / sizeof(*entries) * PAGE_BYTES) {
-		size_t n = min_u64(PAGEMAP_CHUNK_PAGES, (bytes - done) / PAGE_BYTES);
-		int err = read_pagemap(pid, start + done, entries, n);
-
-		if (err)
-			return err;
-		for (size_t i = 0; i < n; i++) {
-			bool present = page_is_of_file(entries[i]);
-
-			if (!present && (untouched || (entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED))))
-				continue;
-			*ret_addr = start + done + i * PAGE_BYTES;
-			if (present)
-				return 1;
-			untouched = true;
-		}
-	}
-	return untouched;
-}
-
-/* The frame behind @addr, 0 if it can't be seen. */
-static uint64_t page_frame(pid_t pid, uint64_t addr)
-{
-	uint64_t entry;
-
-	return !read_pagemap(pid, addr, &entry, 1) && page_is_of_file(entry) ? entry & PAGEMAP_FRAME : 0;
-}
-
-static int same_page(const struct inode *inode, pid_t pid, uint64_t addr, uint64_t offset, bool passive)
-{
-	unsigned char theirs[PAGE_BYTES];
-	auto_fd int fd = inode_open(inode, passive ? O_RDONLY | O_NOATIME : O_RDONLY);
-	uint64_t frame_theirs, frame_ours;
-	void *ours;
-	int same;
-
-	if (fd < 0)
-		return fd;
-	ours = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, fd, (off_t)offset);
-	if (ours == MAP_FAILED)
-		return fail_errno("%s: map one page at %#llx", inode->name, (unsigned long long)offset);
-	/* Reading makes the page present in both. What may not be read (PROT_NONE) shows nothing yet. */
-	if (passive) {
-		(void)*(volatile unsigned char *)ours;
-		same = true;
-	} else {
-		same = sys_vm_read(pid, addr, theirs, sizeof(theirs)) || !memcmp(theirs, ours, PAGE_BYTES);
-	}
-	frame_theirs = page_frame(pid, addr);
-	frame_ours = page_frame(getpid(), (uintptr_t)ours);
-	munmap(ours, PAGE_BYTES);
-	return frame_theirs && frame_ours ? frame_theirs == frame_ours : same;
-}
-
-int inode_shows_mapping(const struct inode *inode, pid_t pid, uint64_t start, uint64_t bytes, uint64_t offset,
-			bool passive)
-{
-	uint64_t addr, size = round_up_pages(inode->st.st_size);
-	int found;
-
-	if (inode->fs_magic != FS_MAGIC_OVERLAY || offset >= size)
-		return 1;
-	found = find_file_page(pid, start, min_u64(bytes, size - offset), &addr);
-	if (found <= 0)
-		return found < 0 ? found : 1;
-	if (passive && !page_frame(pid, addr))
-		return 1;
-	return same_page(inode, pid, addr, offset + (addr - start), passive);
 }

@@ -59,6 +59,10 @@ struct inode {
 
 	VEC(const char *) carried_names; /* mem/carried.h; the names are the model's */
 
+	/* overlayfs, mem/overlay.h */
+	struct inode *lower; /* what mappings from before the copy-up show; NULL: there are none */
+	bool is_lower; /* this is such a one: only its mappings lead to it, and st is the upper file's but for the size */
+
 	/* Outside the tree, mem/external.h */
 	VEC(struct outside_holder) outsiders;
 	bool attached; /* restore attaches the tree to their object */
@@ -115,18 +119,11 @@ struct inode *inode_get(const struct inodes *inodes, int fd, const struct stat *
 int must_check inode_open(const struct inode *inode, int flags);
 
 /**
- * inode_shows_mapping - does the mapping show the pages that @inode has now?
- *
- * On overlayfs a mapping made before the file was copied up stays on the page
- * cache of the lower file, although every number and every descriptor says
- * that it is the upper one. Told by the page frame behind one page, or by its
- * content when the frame can't be seen (no CAP_SYS_ADMIN).
- * @start, @bytes: of the mapping in @pid, stopped; @offset: of its start in the file
- * @passive: reading would make pages present in the task: if it has read none yet, the answer is yes
- * Return: 1 yes (always, on other file systems), 0 no: to be refused; logged -errno.
+ * inode_lower - the file of a lower layer that @inode of an overlayfs was copied up from, see mem/overlay.h
+ * Return: one and the same for each @inode, owned by @inodes; no number and no descriptor leads to it; NULL on a
+ * logged error.
  */
-int must_check inode_shows_mapping(const struct inode *inode, pid_t pid, uint64_t start, uint64_t bytes,
-				   uint64_t offset, bool passive);
+struct inode *inode_lower(struct inodes *inodes, struct inode *inode);
 
 /** inode_first_holder - where in the tree to look for an object, for messages: "task 5 fd 7"; owned by the caller. */
 char *inode_first_holder(const struct inode *inode);

@@ -147,39 +147,6 @@ static void test_kinds(void)
 	inodes_free(&inodes);
 }
 
-static void test_shows_mapping(void)
-{
-	struct inodes inodes = { 0 };
-	auto_free char *path = NULL;
-	auto_fd int fd = make_file("shown", &path);
-	struct inode *inode = intern(&inodes, fd);
-	char *map;
-
-	CHECK_EQ(ftruncate(fd, PAGE_BYTES), 0);
-	CHECK_EQ(fstat(fd, &inode->st), 0);
-	map = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	map[0] = 'x';
-	CHECK_EQ(inode_shows_mapping(inode, getpid(), (uintptr_t)map, PAGE_BYTES, 0, false), 1);
-	munmap(map, PAGE_BYTES);
-
-	/* Pretend that it is an overlay: another file's page must be told apart, equal or not. */
-	inode->fs_magic = FS_MAGIC_OVERLAY;
-	map = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
-	CHECK_EQ(inode_shows_mapping(inode, getpid(), (uintptr_t)map, PAGE_BYTES, 0, false), 1);
-	munmap(map, PAGE_BYTES);
-	map = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	CHECK_EQ(inode_shows_mapping(inode, getpid(), (uintptr_t)map, PAGE_BYTES, 0, false), 0);
-	munmap(map, PAGE_BYTES);
-
-	/* What the task has written privately says nothing about the file. */
-	map = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-	map[1] = 'y';
-	CHECK_EQ(inode_shows_mapping(inode, getpid(), (uintptr_t)map, PAGE_BYTES, 0, false), 1);
-	munmap(map, PAGE_BYTES);
-	unlink(path);
-	inodes_free(&inodes);
-}
-
 /* --- holders ------------------------------------------------------------------- */
 
 /* A process that is not our descendant and holds a descriptor and a mapping of @path_fd until @gate closes. */
@@ -327,7 +294,6 @@ int main(void)
 	test_reused_number();
 	test_deleted();
 	test_kinds();
-	test_shows_mapping();
 	test_holders();
 	test_readers();
 	CHECK_EQ(rmdir(dir), 0);

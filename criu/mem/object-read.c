@@ -52,6 +52,8 @@ int object_reader_open(const struct inode *inode, struct object_reader *ret)
 	*ret = (struct object_reader){ .inode = inode, .fd = open_for_reading(inode), .direct_fd = -1 };
 	if (ret->fd < 0)
 		return ret->fd;
+	if (inode->is_lower)
+		return overlay_views_open(inode, &ret->views);
 	prepare_direct(ret);
 	return 0;
 }
@@ -60,8 +62,29 @@ void object_reader_close(struct object_reader *reader)
 {
 	if (reader->map)
 		munmap(reader->map, reader->inode->st.st_size);
+	overlay_views_close(reader->views);
 	close_fdp(&reader->direct_fd);
 	close_fdp(&reader->fd);
+}
+
+int object_next_data(const struct object_reader *reader, uint64_t from, uint64_t *ret_start, uint64_t *ret_end)
+{
+	off_t data, hole;
+
+	if (reader->views)
+		return overlay_views_next(reader->views, from, ret_start, ret_end);
+	data = lseek(reader->fd, (off_t)from, SEEK_DATA);
+	if (data < 0 && errno == ENXIO)
+		return 0;
+	if (data < 0)
+		return fail_errno("%s: look for data after %#llx", reader->inode->name, (unsigned long long)from);
+	hole = lseek(reader->fd, data, SEEK_HOLE);
+	if (hole < 0)
+		return fail_errno("%s: look for a hole after %#llx", reader->inode->name, (unsigned long long)data);
+	/* Blocks may be smaller than pages. */
+	*ret_start = max_u64(from, (uint64_t)data & ~(PAGE_BYTES - 1));
+	*ret_end = round_up_pages(hole);
+	return 1;
 }
 
 /* Behind the end of a file, within its last page, is memory that only a mapping shows. Nobody uses a file so. */
@@ -108,6 +131,8 @@ int object_read(const struct object_reader *reader, char *buf, size_t bytes, uin
 	const struct inode *inode = reader->inode;
 	size_t done = 0;
 
+	if (reader->views)
+		return overlay_views_read(reader->views, buf, bytes, offset);
 	while (done < bytes) {
 		ssize_t n = read_some(reader, buf + done, bytes - done, offset + done);
 

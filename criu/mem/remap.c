@@ -24,7 +24,8 @@ bool remap_needed(const struct inode *inode, const char *path)
 	/* As restore opens it. */
 	auto_fd int fd = path_open(path, O_PATH | O_NOFOLLOW);
 
-	return fd < 0 || inode_same(inode->fd, fd) != 1;
+	/* What the path leads to has taken its place. */
+	return inode->is_lower || fd < 0 || inode_same(inode->fd, fd) != 1;
 }
 
 int remap_plan_file(struct inode *inode, const FileEntry *file, struct model *model, const struct options *options,

@@ -121,27 +121,16 @@ static int dump_extent(struct object_dump *dump, uint64_t start, uint64_t end)
 
 static int dump_extents(struct object_dump *dump)
 {
-	uint64_t size = dump->inode->st.st_size, done = 0;
+	uint64_t size = dump->inode->st.st_size, start, end = 0;
 
-	while (done < size) {
-		off_t data = lseek(dump->reader->fd, (off_t)done, SEEK_DATA);
-		off_t hole;
-		int err;
+	while (end < size) {
+		int err = object_next_data(dump->reader, end, &start, &end);
 
-		if (data < 0 && errno == ENXIO)
-			return 0;
-		if (data < 0)
-			return fail_errno("%s: look for data after %#llx", dump->inode->name, (unsigned long long)done);
-		hole = lseek(dump->reader->fd, data, SEEK_HOLE);
-		if (hole < 0)
-			return fail_errno("%s: look for a hole after %#llx", dump->inode->name,
-					  (unsigned long long)data);
-		/* Blocks may be smaller than pages. */
-		done = max_u64(done, (uint64_t)data & ~(PAGE_BYTES - 1));
-		err = dump_extent(dump, done, min_u64(size, round_up_pages(hole)));
+		if (err <= 0)
+			return err;
+		err = dump_extent(dump, start, min_u64(size, end));
 		if (err)
 			return err;
-		done = round_up_pages(hole);
 	}
 	return 0;
 }
@@ -324,6 +313,8 @@ static int add_carried_file(const struct inode *inode, int fd, struct objects_du
 /* The kernel may have finished a write of a stopped task (AIO, io_uring) after the plan. */
 static int refresh(struct inode *inode)
 {
+	if (inode->is_lower)
+		return overlay_find_size(inode);
 	if (fstat(inode->fd, &inode->st))
 		return fail_errno("%s: fstat", inode->name);
 	return 0;

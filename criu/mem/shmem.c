@@ -19,7 +19,7 @@ bool shmem_is_object(const struct inode *inode)
 	case INODE_FILE:
 		/* Huge pages are memory whoever holds them, and no file of another kind could take their place. */
 		return inode->unlinked && S_ISREG(inode->st.st_mode) &&
-		       (inode->mapped_shared || inode->attached || inode->huge_bytes);
+		       (inode->mapped_shared || inode->attached || inode->huge_bytes || inode->is_lower);
 	default:
 		return false;
 	}
@@ -60,7 +60,7 @@ int shmem_plan(struct inodes *inodes, const struct remote_tree *tree, const stru
 	for (size_t i = 0; i < inodes->all.n; i++) {
 		refuse_kind(inodes->all.data[i], refusals);
 		refuse_dax(inodes->all.data[i], refusals);
-		any |= inodes->all.data[i]->unlinked;
+		any |= inodes->all.data[i]->unlinked && !inodes->all.data[i]->is_lower;
 	}
 	err = any ? external_plan(inodes, tree, options, refusals) : 0;
 	for (size_t i = 0; !err && i < inodes->all.n; i++) {

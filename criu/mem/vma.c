@@ -15,6 +15,7 @@
 #include "kernel/path.h"
 #include "kernel/proc.h"
 #include "mem/aio.h"
+#include "mem/overlay.h"
 #include "mem/page-scan.h"
 #include "mem/vma.h"
 #include "remote/leftover.h"
@@ -178,42 +179,50 @@ static void note_holder(const struct collect *collect, const struct proc_map *ma
 	};
 
 	inode_add_holder(inode, &holder);
+	/* How much of that there is will be seen when it is read. */
+	if (inode->is_lower)
+		inode->st.st_size = (off_t)max_u64(inode->st.st_size, map->offset + (map->end - map->start));
 	if (!map->shared)
 		return;
 	inode->mapped_shared = true;
 	inode->mapped_end = max_u64(inode->mapped_end, map->offset + (map->end - map->start));
 }
 
-static int check_file(struct collect *collect, const struct proc_map *map, const struct inode *inode)
+/* May find that the mapping is of another object than vma->inode: of the lower file of an overlayfs. */
+static int check_file(const struct collect *collect, const struct proc_map *map, struct vma *vma)
 {
-	int shows;
+	const struct vma *last = collect->ret->n ? &collect->ret->data[collect->ret->n - 1] : NULL;
+	const struct overlay_mapping mapping = {
+		.pid = collect->process->pid,
+		.start = map->start,
+		.end = map->end,
+		.offset = map->offset,
+		.may_write = map->shared && vma->may_write,
+		.before = last && last->entry->end == map->start ? last->inode : NULL,
+	};
 
-	if (!S_ISREG(inode->st.st_mode)) {
-		refuse_object(collect->refusals, inode->id, "%s is a mapping of a device or another special file",
+	if (!S_ISREG(vma->inode->st.st_mode)) {
+		refuse_object(collect->refusals, vma->inode->id, "%s is a mapping of a device or another special file",
 			      map->name);
 		return 0;
 	}
-	shows = inode_shows_mapping(inode, collect->process->pid, map->start, map->end - map->start, map->offset,
-				    collect->inodes->passive);
-	if (shows == 0)
-		refuse_object(collect->refusals, inode->id,
-			      "%s was mapped before overlayfs copied it up, so the mapping shows an older file than "
-			      "the path "
-			      "leads to",
-			      map->name);
-	return shows < 0 ? shows : 0;
+	return overlay_find_inode(collect->inodes, &mapping, &vma->inode, collect->refusals);
 }
 
 static int set_inode(struct collect *collect, const struct proc_map *map, struct vma *vma, int fd,
 		     const struct stat *st)
 {
 	VmaEntry *entry = vma->entry;
+	int err;
 
 	/* A name given with prctl() hides the kernel's own, which says what kind of object it is. */
 	vma->inode = inode_intern(collect->inodes, fd, st,
 				  strncmp(map->name, "[anon_shmem:", 12) ? map->name : "/dev/zero" PATH_DELETED_SUFFIX);
 	if (!vma->inode)
 		return -EIO;
+	err = vma->inode->kind == INODE_FILE ? check_file(collect, map, vma) : 0;
+	if (err)
+		return err;
 	note_holder(collect, map, vma);
 	if (vma->inode->huge_bytes)
 		entry->flags |= MAP_HUGETLB | huge_size_flag(vma->inode->huge_bytes);
@@ -234,7 +243,7 @@ static int set_inode(struct collect *collect, const struct proc_map *map, struct
 		break;
 	case INODE_FILE:
 		entry->status |= map->shared ? VMA_FILE_SHARED : VMA_FILE_PRIVATE;
-		return check_file(collect, map, vma->inode);
+		break;
 	case INODE_OTHER:
 		refuse_object(collect->refusals, vma->inode->id,
 			      "%s is a mapping of a kernel object that cannot be saved", map->name);

@@ -1,5 +1,7 @@
 """Cases in which the file system is not at restore what it was at dump, or never was a plain one."""
+import json
 import os
+import subprocess
 
 import box
 import places
@@ -244,14 +246,44 @@ def lower(place):
             raise Failure("the lower layer has changed")
 
 
+def shows_old_content(place):
+    """delshm_copyup, with files in the lower layer; the first and the last ends within its last page."""
+    for name in ("file", "short", "parts", "lone"):
+        place.lower(name, CONTENT[:-100] if name in ("file", "lone") else CONTENT)
+    return started("delshm_copyup", place.below)
+
+
+def expect_two_files(tested):
+    if "the views show two files" not in box.read(tested.out + ".inprogress"):
+        raise Failure("the test is no test: both views show one file")
+
+
+def inspected(tested):
+    """What criu inspect says will become of each object, by name, of those that are on an overlay."""
+    done = subprocess.run([box.CRIU, "inspect", "-t", str(tested.pid), "--json"], capture_output=True, text=True)
+    report = json.loads(done.stdout)
+    if done.returncode or not report["ok"]:
+        raise Failure(f"criu inspect: {done.stderr} {report['refusals']}")
+    return sorted((os.path.basename(o["name"]), o["decision"]) for o in report["objects"] if o["filesystem"] == "overlay")
+
+
 @case("mapped before it was copied up", places.Overlay, "delshm_copyup")
 def copied_up(place):
-    place.lower("file", CONTENT)
-    with started("delshm_copyup", place.below) as tested:
-        if "the views show two files" not in box.read(tested.out + ".inprogress"):
-            raise Failure("the test is no test: both views show one file")
-        expect(tested.refused("dump"), f"{place.below}/file", "before overlayfs copied it up")
+    """What the old views show is an object beside the file, and what it is restored to is a deleted file like any other."""
+    with shows_old_content(place) as tested:
+        expect_two_files(tested)
+        # What "parts" shows was not read yet: only the dump may look.
+        expect(inspected(tested), ("file", "shared-object"), ("lone", "shared-object"), ("short", "shared-object"))
+        tested.dump()
+        expect(tested.log("dump"), *(f"{place.below}/{name}, as it was before overlayfs copied it up"
+                                     for name in ("file", "short", "parts", "lone")))
+        tested.restore()
+        tested.cycle()
         tested.finish()
+        for name in ("file", "parts"):
+            with open(f"{place.layers}/lower/below/{name}", "rb") as f:
+                if not CONTENT.startswith(f.read()):
+                    raise Failure("the lower layer has changed")
 
 
 # --- huge pages ---------------------------------------------------------------------------
