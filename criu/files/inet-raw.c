@@ -71,13 +71,15 @@ bool inet_parse_raw(const char *line, size_t n_words, struct inet_raw *ret)
 	return scan_number(skip_blanks(p), 10, &ret->ino) != NULL;
 }
 
-/* A socket that never was connected or bound may be missing. */
-static int find_raw(const struct file_desc *desc, const InetSkEntry *entry, struct inet_raw *ret)
+int inet_find_line(const struct file_desc *desc, const char *table, struct inet_raw *ret)
 {
-	const char *name = entry->family == AF_INET ? "net/raw" : "net/raw6";
+	const InetSkEntry *entry = desc->entry->isk;
 	auto_free char *text = NULL;
-	int err = proc_read_file(desc->pid, name, &text, NULL);
+	char name[16];
+	int err;
 
+	snprintf(name, sizeof(name), "net/%s%s", table, entry->family == AF_INET ? "" : "6");
+	err = proc_read_file(desc->pid, name, &text, NULL);
 	for (const char *line = err ? NULL : text; line && *line; line = next_line(line))
 		if (inet_parse_raw(line, entry->n_dst_addr, ret) && ret->ino == desc->st.st_ino)
 			return 1;
@@ -111,7 +113,8 @@ int inet_raw_plan(struct files_dump *ctx, const struct file_desc *desc)
 	InetSkEntry *entry = desc->entry->isk;
 	struct pollfd socket = { .fd = desc->fd, .events = POLLIN | POLLRDHUP };
 	struct inet_raw raw;
-	int found = find_raw(desc, entry, &raw);
+	/* One that never was connected or bound may be missing. */
+	int found = inet_find_line(desc, "raw", &raw);
 
 	if (found < 0)
 		return found;

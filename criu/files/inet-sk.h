@@ -86,11 +86,14 @@ int must_check inet_opts_restore_late(const InetSkEntry *entry, int fd);
 
 /* --- raw sockets (inet-raw.c) --------------------------------------------------- */
 
-/* A line of /proc/net/raw or raw6. */
+/* A line of /proc/net/raw or raw6, or of those of TCP, which look the same. */
 struct inet_raw {
 	uint64_t ino;
 	uint32_t state, dst[4], dst_port;
 };
+
+/** inet_find_line - the line of @desc in @table, "raw" or "tcp"; 1 if there is one, 0; logged -errno. */
+int must_check inet_find_line(const struct file_desc *desc, const char *table, struct inet_raw *ret);
 
 /** inet_raw_plan - peer, state and whether it is shut down. */
 int must_check inet_raw_plan(struct files_dump *ctx, const struct file_desc *desc);

@@ -275,7 +275,8 @@ static int settle_all(struct files_restore *ctx)
 		err = err ?: sock_opts_restore(node->entry->opts, node->fd);
 		err = err ?: inet_opts_restore_late(node->entry, node->fd);
 	}
-	return err;
+	/* What shows in a SYN is set. */
+	return err ?: tcp_connecting_start_all(state);
 }
 
 static int inet_settle(struct files_restore *ctx, const FileEntry *file, int fd)

@@ -134,13 +134,17 @@ static int add_conn(struct files_dump *ctx, const struct file_desc *desc)
 int tcp_plan(struct files_dump *ctx, const struct file_desc *desc, int fresh)
 {
 	const InetSkEntry *entry = desc->entry->isk;
+	int err;
 
-	if (entry->state == INET_SYN_SENT || entry->state == INET_SYN_RECV) {
+	if (entry->state == INET_SYN_RECV || (entry->state == INET_SYN_SENT && ctx->options->skip_in_flight)) {
 		refuse_in_flight(ctx, desc);
 		return 0;
 	}
 	if (ctx->options->tcp_close)
 		return 0;
+	err = entry->state == INET_SYN_SENT ? tcp_connecting_plan(ctx, desc) : 0;
+	if (err)
+		return err;
 	if (!ctx->options->tcp_established) {
 		refuse_connection(ctx, desc);
 		return 0;
@@ -162,7 +166,9 @@ int tcp_resolve(struct files_dump *ctx, const struct file_desc *desc)
 	if (!conn)
 		return 0;
 	tcp_flow_back(&conn->flow, &back);
-	conn->peer = tcp_flows_get(&state->flows, &back);
+	/* Who is connecting has no other end yet, and the lock keeps it so. */
+	if (conn->entry->isk->state != INET_SYN_SENT)
+		conn->peer = tcp_flows_get(&state->flows, &back);
 	if (conn->peer || ctx->options->network_lock == NETWORK_LOCK_SKIP)
 		return 0;
 	err = nft_usable();

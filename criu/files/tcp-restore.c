@@ -57,9 +57,9 @@ static int validate_stream(const TcpStreamEntry *stream)
 int tcp_validate(const struct model *model, const InetSkEntry *entry, const struct options *options)
 {
 	const struct tcp_stream_image *image;
+	int err;
 
-	if (entry->state == INET_SYN_SENT || entry->state == INET_SYN_RECV || entry->state == INET_TIME_WAIT ||
-	    entry->state > INET_CLOSING)
+	if (entry->state == INET_SYN_RECV || entry->state == INET_TIME_WAIT || entry->state > INET_CLOSING)
 		return fail(EINVAL, "TCP connection in state %s", tcp_state_name(entry->state));
 	if (model->inventory->has_tcp_close && model->inventory->tcp_close) {
 		if (!options->tcp_close)
@@ -74,7 +74,8 @@ int tcp_validate(const struct model *model, const InetSkEntry *entry, const stru
 	image = find_stream(model, entry->ino);
 	if (!image)
 		return fail(EINVAL, "TCP connection without its tcp-stream-%" PRIx32 ".img", entry->ino);
-	return validate_stream(image->entry);
+	err = validate_stream(image->entry);
+	return err || entry->state != INET_SYN_SENT ? err : tcp_connecting_validate(image->entry);
 }
 
 int tcp_find_streams(const struct model *model, struct inet_restore *state)
@@ -187,6 +188,8 @@ int tcp_connect(struct inet_node *node)
 		return bytes;
 	if (bind(node->fd, &addr.sa, bytes))
 		return fail_errno("cannot bind a TCP connection to %s", inet_addr_text(&addr, text));
+	if (node->entry->state == INET_SYN_SENT)
+		return tcp_connecting_prepare(node);
 	err = set_seqs(node);
 	err = err ?: limit_segments(node);
 	err = err ?: limit_window(node);
@@ -402,7 +405,7 @@ static int for_each_conn(struct inet_restore *state, int (*step)(const struct in
 
 	for (size_t i = 0; i < state->nodes.n && !err; i++) {
 		LOG_SCOPE("file", state->nodes.data[i].entry->id);
-		if (state->nodes.data[i].stream)
+		if (state->nodes.data[i].stream && state->nodes.data[i].entry->state != INET_SYN_SENT)
 			err = step(&state->nodes.data[i]);
 	}
 	return err;
@@ -439,6 +442,8 @@ static bool inside(const struct tcp_flows *flows, const struct inet_node *node)
 {
 	struct nft_flow flow, back;
 
+	if (node->entry->state == INET_SYN_SENT)
+		return false;
 	tcp_flow(node->entry, &flow);
 	tcp_flow_back(&flow, &back);
 	return tcp_flows_get(flows, &back) != NULL;

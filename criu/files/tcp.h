@@ -80,6 +80,16 @@ int must_check tcp_fill_all(struct files_restore *ctx);
 /** tcp_release_all - the tasks are going to run: unlock, end repair mode. */
 void tcp_release_all(struct files_restore *ctx);
 
+/* --- sockets that are connecting (tcp-connecting.c) ----------------------------------------- */
+
+/** tcp_connecting_plan - who it connects to; refuse what is under way and can't be kept. */
+int must_check tcp_connecting_plan(struct files_dump *ctx, const struct file_desc *desc);
+int must_check tcp_connecting_validate(const TcpStreamEntry *stream);
+/** tcp_connecting_prepare - in repair mode and bound: what is to be set before it connects. */
+int must_check tcp_connecting_prepare(const struct inet_node *node);
+/** tcp_connecting_start_all - with all options set: connect, and be in repair mode again. */
+int must_check tcp_connecting_start_all(const struct inet_restore *state);
+
 /* --- segments (tcp-segment.c) ------------------------------------------------------------ */
 
 struct tcp_segment {
