@@ -22,6 +22,7 @@
 #include "files/proc-task.h"
 #include "kernel/path.h"
 #include "mem/carried.h"
+#include "mem/overlay.h"
 
 #define MEM_MAJOR 1
 
@@ -240,8 +241,31 @@ int reg_add_external(struct files_dump *ctx, struct file_desc *desc, const char 
 	return 0;
 }
 
+static bool has_lease(const struct file_desc *desc)
+{
+	for (size_t i = 0; i < desc->info.locks.n; i++)
+		if (desc->info.locks.data[i].kind == PROC_LOCK_LEASE)
+			return true;
+	return false;
+}
+
+/*
+ * It reads the file as it is now, but maps it as it was; restore can make no such descriptor. Looking opens the
+ * file once more, which would break a lease; while this one is open, nobody else can have one that it breaks.
+ */
+static void warn_if_older(const struct files_dump *ctx, const struct file_desc *desc)
+{
+	if (desc->info.flags & (O_PATH | O_ACCMODE) || ctx->inodes->passive || has_lease(desc) ||
+	    !overlay_fd_maps_lower(desc->inode, desc->fd))
+		return;
+	pr_warn("%s: opened before overlayfs copied it up: what is mapped through this descriptor after the restore is "
+		"the file as it is now",
+		desc->link);
+}
+
 static int reg_plan(struct files_dump *ctx, struct file_desc *desc)
 {
+	warn_if_older(ctx, desc);
 	return reg_add_desc(ctx, desc, desc->entry);
 }
 

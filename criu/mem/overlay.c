@@ -207,3 +207,21 @@ int overlay_find_inode(struct inodes *inodes, const struct overlay_mapping *mapp
 	*inode = inode_lower(inodes, *inode);
 	return *inode ? 0 : -EIO;
 }
+
+bool overlay_fd_maps_lower(const struct inode *inode, int fd)
+{
+	struct overlay_mapping mapping = { .pid = getpid() };
+	bool lower;
+	void *page;
+
+	if (inode->fs_magic != FS_MAGIC_OVERLAY || !S_ISREG(inode->st.st_mode))
+		return false;
+	page = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		return false;
+	mapping.start = (uintptr_t)page;
+	mapping.end = mapping.start + PAGE_BYTES;
+	lower = !overlay_shows_mapping(inode, &mapping, false);
+	munmap(page, PAGE_BYTES);
+	return lower;
+}

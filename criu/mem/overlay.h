@@ -35,6 +35,12 @@ int must_check overlay_shows_mapping(const struct inode *inode, const struct ove
 int must_check overlay_find_inode(struct inodes *inodes, const struct overlay_mapping *mapping, struct inode **inode,
 				  struct refusals *refusals);
 
+/**
+ * overlay_fd_maps_lower - would a mapping made through @fd, open for reading, show the lower file of @inode?
+ * Such a descriptor was opened before the copy-up. Opens @inode for reading.
+ */
+bool overlay_fd_maps_lower(const struct inode *inode, int fd);
+
 /** overlay_find_size - set st_size of @lower to where its mappings end to show anything; its tasks are stopped. */
 int must_check overlay_find_size(struct inode *lower);
 

@@ -84,6 +84,7 @@ static void test_equal(const struct inode *inode, int same)
 	start = map(same, 2, MAP_SHARED, 0);
 	CHECK_EQ(shows(inode, start, 2, 0, false, true), -ENODATA);
 	CHECK_EQ(start[PAGE_BYTES], 'b');
+	CHECK(overlay_fd_maps_lower(inode, same) && !overlay_fd_maps_lower(inode, inode->fd));
 	CHECK_EQ(shows(inode, start, 2, 0, false, true), 0);
 	CHECK_EQ(shows(inode, start, 2, 0, false, false), 0);
 	CHECK_EQ(shows(inode, start, 2, 0, true, false), 0);

@@ -277,8 +277,12 @@ def copied_up(place):
         tested.dump()
         expect(tested.log("dump"), *(f"{place.below}/{name}, as it was before overlayfs copied it up"
                                      for name in ("file", "short", "parts", "lone")))
+        older = "opened before overlayfs copied it up"
+        expect(tested.log("dump"), f"{place.below}/file (deleted): {older}", f"{place.below}/short: {older}")
         tested.restore()
         tested.cycle()
+        if older in tested.log("dump"):
+            raise Failure("a descriptor that was restored is said to be older than the copy-up")
         tested.finish()
         for name in ("file", "parts"):
             with open(f"{place.layers}/lower/below/{name}", "rb") as f:
