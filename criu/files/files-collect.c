@@ -13,6 +13,7 @@
 #include "files/mqueue.h"
 #include "files/tcp.h"
 #include "files/tty-internal.h"
+#include "files/unix-sk.h"
 
 struct files_dump_state *files_dump_state(struct files_dump *ctx)
 {
@@ -349,6 +350,7 @@ void files_dump_free(struct files_dump *ctx)
 	}
 	VEC_FREE(&state->pending);
 	VEC_FREE(&state->locks);
+	peek_guard_stop(state->peek_guard);
 	unix_dump_free(state);
 	inet_dump_free(state);
 	sock_fresh_free(state);

@@ -36,7 +36,6 @@ void inet_dump_free(struct files_dump_state *state)
 	for (size_t i = 0; i < ARRAY_SIZE(inets->lists); i++)
 		VEC_FREE(&inets->lists[i]);
 	hash_free(&inets->shut);
-	peek_guard_stop(inets->peek_guard);
 	VEC_FREE(&inets->groups);
 	tcp_dump_free(inets);
 }
@@ -224,6 +223,8 @@ int inet_plan(struct files_dump *ctx, struct file_desc *desc)
 	int err, fresh;
 
 	desc->entry->isk = entry;
+	if (desc->in_flight)
+		peek_guard_outdate(ctx->state->peek_guard);
 	err = fill_entry(ctx, desc);
 	fresh = err ? err : sock_fresh(ctx, desc->fd);
 	if (fresh < 0)

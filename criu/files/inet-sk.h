@@ -141,9 +141,8 @@ struct inet_dump {
 	bool has_list[2];
 	inet_group_list groups; /* multicast groups of the network namespace */
 	bool has_groups;
-	struct peek_guard *peek_guard; /* of datagrams; NULL before the first */
-	VEC(struct tcp_conn *) conns;  /* what is kept of TCP connections */
-	struct tcp_flows flows;	       /* struct tcp_conn * */
+	VEC(struct tcp_conn *) conns; /* what is kept of TCP connections */
+	struct tcp_flows flows;	      /* struct tcp_conn * */
 };
 
 /* --- restore (inet.c) ------------------------------------------------------------ */

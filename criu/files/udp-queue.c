@@ -215,7 +215,7 @@ static int read_all(const struct reading *reading)
 
 int udp_queue_dump(struct files_dump *ctx, const struct file_desc *desc)
 {
-	struct inet_dump *state = inet_dump_state(ctx);
+	struct files_dump_state *state = ctx->state;
 	auto_free char *buf = NULL;
 	struct reading reading = { .ctx = ctx, .desc = desc };
 	int err, end_err, offset;

@@ -32,7 +32,6 @@ void unix_dump_free(struct files_dump_state *state)
 {
 	if (!state->unixes)
 		return;
-	peek_guard_stop(state->unixes->guard);
 	sock_diag_unix_free(&state->unixes->list);
 	hash_free(&state->unixes->by_ino);
 	hash_free(&state->unixes->tree);
@@ -157,7 +156,7 @@ int unix_plan(struct files_dump *ctx, struct file_desc *desc)
 	}
 	add_seen(ctx, desc);
 	if (desc->in_flight)
-		peek_guard_outdate(state->guard);
+		peek_guard_outdate(ctx->state->peek_guard);
 	fill_entry(ctx, desc, diag);
 	refuse_unsupported(ctx, desc, diag);
 	err = unix_name_plan(ctx, desc);

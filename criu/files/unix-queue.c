@@ -233,7 +233,7 @@ static int read_records(struct reading *reading)
 
 static int read_queue(struct reading *reading)
 {
-	struct unix_dump *state = unix_dump_state(reading->ctx);
+	struct files_dump_state *state = reading->ctx->state;
 	const bool stream = reading->desc->entry->usk->type == SOCK_STREAM;
 	const int fd = reading->desc->fd, offset = sock_option(fd, SO_PEEK_OFF);
 	auto_free char *buf = stream ? xalloc(reading->queued_bytes) : NULL;
@@ -252,10 +252,12 @@ static int read_queue(struct reading *reading)
 		if (!err)
 			peeked_free(&peeked);
 	}
-	err = peek_begin(&state->guard, fd, offset);
+	err = peek_begin(&state->peek_guard, fd, offset);
+	if (err && !state->peek_guard)
+		return err;
 	if (!err)
 		err = stream ? read_stretches(reading, buf) : read_records(reading);
-	end_err = peek_end(state->guard, fd, offset);
+	end_err = peek_end(state->peek_guard, fd, offset);
 	return err ? err : end_err;
 }
 

@@ -41,7 +41,6 @@ struct unix_dump {
 	struct hash tree;	  /* inode -> struct unix_seen *: those of the tree */
 	struct hash outside;	  /* inode -> its UnixSkEntry *, to be connected to by name */
 	bool warned;		  /* unix_outside_warn() */
-	struct peek_guard *guard;
 };
 
 /** unix_dump_state - created, and the kernel asked, on first use; NULL after a logged error. */
@@ -116,6 +115,8 @@ int must_check peek(int fd, void *buf, size_t bytes, int flags, struct peeked *r
 void peeked_free(struct peeked *peeked);
 
 /* --- SO_PEEK_OFF (unix-peek.c) --------------------------------------------------- */
+
+/* There may be one at a time: a second would have a copy of what tells the first that we died. */
 
 struct peek_guard;
 

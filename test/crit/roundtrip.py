@@ -40,7 +40,7 @@ NEWER = {
     "PAGEMAP": {(5,): "nr_pages"},
     "MEMFD_INODE": {(9,): "mode"},
     "FILES": {(4, 20): "isk.tcp_opts", (4, 1000): "isk.options", (4, 1001): "isk.uid", (4, 1002): "isk.gid", (16, 1000): "usk.peer_creds", (16, 1003): "usk.waiting", (16, 1004): "usk.waiting_creds"},
-    "SK_QUEUES": {(1000,): "creds", (1001,): "sender"},
+    "SK_QUEUES": {(1000,): "creds", (1001,): "sender", (1002,): "inet"},
     "TTY_INFO": {(1000,): "closed", (1001,): "mode"},
     "TTY_DATA": {(1000,): "edited", (1001,): "lines", (1002,): "stopped"},
 }

@@ -206,6 +206,8 @@ static void make_sockets(void)
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
 	};
 	const struct sockaddr_in6 anywhere = { .sin6_family = AF_INET6 };
+	struct sockaddr_in here = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t here_bytes = sizeof(here);
 	int pair[2], on = 1;
 
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
@@ -227,6 +229,10 @@ static void make_sockets(void)
 	CHECK(listen(pair[0], 3));
 	CHECK(pair[0] = socket(AF_INET, SOCK_DGRAM, 0));
 	CHECK(setsockopt(pair[0], IPPROTO_IP, IP_MULTICAST_LOOP, &(int){ 0 }, sizeof(int)));
+	/* To itself. */
+	CHECK(bind(pair[0], (const struct sockaddr *)&here, sizeof(here)));
+	CHECK(getsockname(pair[0], (struct sockaddr *)&here, &here_bytes));
+	CHECK(sendto(pair[0], "datagram", 8, 0, (const struct sockaddr *)&here, sizeof(here)));
 	CHECK(pair[0] = socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT));
 	CHECK(bind(pair[0], (const struct sockaddr *)&uevents, sizeof(uevents)));
 }

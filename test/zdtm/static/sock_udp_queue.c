@@ -86,10 +86,17 @@ int main(int argc, char **argv)
 		{ "::1", "::", 0 },
 	};
 
+	int pair[2];
+	char buf[4];
+
 	test_init(argc, argv);
 	for (int i = 0; i < 6; i++)
 		if (start(&sets[i], kinds[i].ip, kinds[i].bound, kinds[i].connected))
 			return 1;
+	/* Records behind each other are looked at in the same way. */
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) || send(pair[0], "a", 1, 0) != 1 ||
+	    send(pair[0], "bc", 2, 0) != 2)
+		return pr_perror("unix sockets");
 	/* It says itself where the next look begins. */
 	if (set_option(sets[0].receiver, SOL_SOCKET, SO_PEEK_OFF, 10))
 		return pr_perror("SO_PEEK_OFF");
@@ -108,6 +115,8 @@ int main(int argc, char **argv)
 		if (check(&sets[i], kinds[i].connected))
 			return fail("%s, bound to %s%s", kinds[i].ip, kinds[i].bound,
 				    kinds[i].connected ? ", connected" : "");
+	if (recv(pair[1], buf, sizeof(buf), MSG_DONTWAIT) != 1 || recv(pair[1], buf, sizeof(buf), MSG_DONTWAIT) != 2)
+		return fail("unix sockets");
 	pass();
 	return 0;
 }
