@@ -62,7 +62,7 @@ int must_check tcp_dump_all(struct files_dump *ctx);
 void tcp_silence_all(struct files_dump *ctx);
 void tcp_dump_free(struct inet_dump *state);
 
-/* --- restore (tcp-restore.c, tcp-fill.c) ----------------------------------------------- */
+/* --- restore (tcp-restore.c, tcp-lock.c) ----------------------------------------------- */
 
 /** tcp_find_streams - what belongs to each connection among @state's nodes. */
 int must_check tcp_find_streams(const struct model *model, struct inet_restore *state);
