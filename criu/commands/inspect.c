@@ -138,8 +138,9 @@ const struct report_unknown *report_unknowns(const struct report *report, size_t
 	static const struct report_unknown unknowns[] = {
 		{ "mdwe", "whether a task has forbidden itself executable memory (PR_SET_MDWE)" },
 		{ "security", "whether a security module lets criu attach to the tasks" },
-		{ "registers",
-		  "whether a thread runs 32-bit code, has a shadow stack or has its system calls dispatched" },
+		{ "registers", "whether a thread runs 32-bit code, has a shadow stack, open I/O ports or its system "
+			       "calls dispatched" },
+		{ "seccomp", "whether the seccomp filters can be read, and whether one of them has a supervisor" },
 		{ "vdso", "whether the vdso of each task has room for the stub of remote calls" },
 	};
 
