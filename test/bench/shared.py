@@ -43,10 +43,14 @@ class Images:
             self.copies(images)
 
 
+def title(mib, where, stride):
+    return f"{mib >> 10} GiB on {where}, {'dense' if stride == 1 else 'sparse'}"
+
+
 def object_case(tally, mib, where, directory, stride, runs):
     """One object: times for each number of holders, then judged."""
     data_mib = mib // stride
-    what = f"{mib >> 10} GiB on {where}, {'dense' if stride == 1 else 'sparse'}"
+    what = title(mib, where, stride)
     least = {}
     for holders in HOLDERS:
         name = f"{what}, {holders} holders"
@@ -95,7 +99,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-r", "--runs", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="leave out objects of 4 GiB")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="part of tmpfs, disk, objects, vast; default: all")
+    parser.add_argument("names", nargs="*", metavar="NAME",
+                        help="part of '1 GiB on tmpfs, dense' and its like, of objects or vast; default: all")
     options = parser.parse_args()
     box.enter()
     box.fresh_dir("bench")
@@ -110,7 +115,7 @@ def main():
         for where, directory in (("tmpfs", box.SHM), ("disk", disk)):
             for mib in (1024,) if options.quick else (1024, 4096):
                 for stride in (1, SPARSE_STRIDE):
-                    if wanted(where):
+                    if wanted(title(mib, where, stride)):
                         object_case(tally, mib, where, directory, stride, options.runs)
         if wanted("objects"):
             many_objects(tally, options.runs)
