@@ -15,7 +15,6 @@ the next restore succeeds.  What the other end of a connection sees counts as we
 import argparse
 import os
 import random
-import socket
 import struct
 import subprocess
 import sys
@@ -23,28 +22,14 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "jobs"))
 import box
+import netlock
 from box import Failure, wait_for
 from campaign import helpers_gone, kill_pid, worker_of
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PLAYERS = 5
 PLAYER = struct.Struct("Q120s")
-NETLINK_NETFILTER = 12
-NFT_MSG_GETTABLE = 10 << 8 | 1
 AIMS = {"dump": ("shared pages", "images are on disk"), "restore": ("made the objects", "attributes")}
-
-
-def locks():
-    """Whether a table of ours is in nf_tables."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as s:
-        s.settimeout(10)
-        s.sendto(struct.pack("=LHHLLBBH", 20, NFT_MSG_GETTABLE, 0x301, 1, 0, 0, 0, 0), (0, 0))
-        text = b""
-        while True:
-            block = s.recv(65536)
-            text += block
-            if struct.unpack_from("=H", block, 4)[0] in (2, 3):
-                return b"CRIU-" in text
 
 
 class Job:
@@ -85,7 +70,7 @@ class Job:
             wait_for(moves, 30, "each connection to go on")
         except Failure as e:
             raise Failure(f"{e}: {before} {self.players()}") from None
-        if locks():
+        if netlock.locks():
             raise Failure("the network is still locked")
 
     def end(self):
@@ -189,7 +174,7 @@ def main():
     options = parser.parse_args()
     tally = box.Tally()
     try:
-        locks()
+        netlock.locks()
     except OSError as e:
         tally.skip("network", f"nf_tables: {e}")
         return tally.end()

@@ -1,31 +1,15 @@
 """TCP connections with a process outside the tree."""
 import os
 import socket
-import struct
 
 import box
+import netlock
 from box import Failure
 from frame import SECONDS, Tool, answers, inode, must_say, restore_fails
 
-NETLINK_NETFILTER = 12
-NFT_MSG_GETTABLE = 10 << 8 | 1
-
-
-def locks():
-    """Whether a table of criu's is in nf_tables."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as s:
-        s.settimeout(10)
-        s.sendto(struct.pack("=LHHLLBBH", 20, NFT_MSG_GETTABLE, 0x301, 1, 0, 0, 0, 0), (0, 0))
-        text = b""
-        while True:
-            block = s.recv(65536)
-            text += block
-            if struct.unpack_from("=H", block, 4)[0] in (2, 3):
-                return b"CRIU-" in text
-
 
 def locked(wanted, when):
-    if locks() != wanted:
+    if netlock.locks() != wanted:
         raise Failure(f"{when}: the network is{' not' if wanted else ''} locked")
 
 
