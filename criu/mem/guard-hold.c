@@ -12,11 +12,6 @@ bool guard_hold_seize(pid_t owner)
 	return !ptrace(PTRACE_SEIZE, owner, 0, PTRACE_O_TRACEEXIT);
 }
 
-void guard_hold_release(pid_t owner)
-{
-	ptrace(PTRACE_DETACH, owner, 0, 0);
-}
-
 enum stop {
 	STOP_NONE,
 	STOP_LET_GO,
@@ -56,6 +51,19 @@ bool guard_hold_wait(pid_t owner)
 bool guard_hold_exits(pid_t owner)
 {
 	return next_stop(owner, WNOHANG) == STOP_EXIT;
+}
+
+/* A kill between a stop and its end moves it on, without being asked, to the stop of its exit. */
+void guard_hold_release(pid_t owner)
+{
+	int status;
+
+	while (ptrace(PTRACE_DETACH, owner, 0, 0)) {
+		pid_t pid = waitpid(owner, &status, __WALL);
+
+		if ((pid < 0 && errno != EINTR) || (pid > 0 && !WIFSTOPPED(status)))
+			return;
+	}
 }
 
 /* --- our side ---------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "mem/guard.h"
+#include "mem/guard-hold.h"
 #include "util/mem.h"
 #include "util/test.h"
 
@@ -103,6 +104,31 @@ static void test_when(enum when when)
 	CHECK(waitpid(shared->tree, NULL, 0) == shared->tree);
 }
 
+/* Killed between the stop that says so and its release: it must not stay held at its exit. */
+static void test_killed_letting_go(void)
+{
+	pid_t owner = fork();
+	bool gone = false;
+	int status;
+
+	if (!owner) {
+		for (;;)
+			raise(SIGURG);
+	}
+	CHECK(guard_hold_seize(owner));
+	CHECK(!guard_hold_wait(owner));
+	kill(owner, SIGKILL);
+	guard_hold_release(owner);
+	for (int i = 0; i < 10000 && !gone; i++) {
+		pid_t pid = waitpid(owner, &status, WNOHANG | __WALL);
+
+		gone = pid < 0 || (pid && !WIFSTOPPED(status));
+		usleep(gone ? 0 : 500);
+	}
+	CHECK(gone);
+	ptrace(PTRACE_DETACH, owner, 0, 0);
+}
+
 int main(void)
 {
 	if (geteuid()) {
@@ -116,5 +142,7 @@ int main(void)
 	test_when(AFTER_DECISION);
 	test_when(NEVER);
 	test_when(TAKING_FAILS);
+	for (int i = 0; i < 50; i++)
+		test_killed_letting_go();
 	return test_end();
 }

@@ -76,7 +76,10 @@ def kill_criu(argv, delay, victims=("front",), sign=None):
 
 def helpers_gone():
     """Whatever criu started ends with it."""
-    wait_for(lambda: not box.criu_processes(), 5, "criu's helpers to end")
+    try:
+        wait_for(lambda: not box.criu_processes(), 5, "criu's helpers to end")
+    except Failure as e:
+        raise Failure(f"{e}: {', '.join(map(box.where_it_is, box.criu_processes()))}") from None
 
 
 class Campaign:

@@ -199,6 +199,13 @@ def criu_processes():
     return found
 
 
+def where_it_is(pid):
+    """A process that hangs, for the log: its name, state, tracer, and where in the kernel it sleeps."""
+    status = dict(re.findall(r"^(Name|State|PPid|TracerPid):\s*(.*)$", read(f"/proc/{pid}/status"), re.M))
+    stacks = [read(stack).split("\n") for stack in glob.glob(f"/proc/{pid}/task/*/stack")]
+    return f"{pid} {status}, {stacks}"
+
+
 # --- criu --------------------------------------------------------------------
 
 def criu_args(command, images, *extra):
