@@ -199,6 +199,12 @@ static const char *const foreign_externals[] = {
 	"mnt[", "dev[", "net[", "pid[", "veth[", "macvlan[", "netdev[",
 };
 
+static int set_irmap_scan_path(struct options *options, const struct option_row *row, const char *value, bool on)
+{
+	VEC_PUSH(&options->irmap_scan_paths, value);
+	return 0;
+}
+
 static int set_external(struct options *options, const struct option_row *row, const char *value, bool on)
 {
 	unsigned int a, b;
@@ -366,6 +372,9 @@ const struct option_row option_table[] = {
 	FLAG("tmpfs-content", 0, tmpfs_content, "carry the content of files on a tmpfs, to survive a reboot"),
 	CALL("ghost-limit", 0, REQ, set_ghost_limit, "BYTES",
 	     "largest deleted file to carry, suffix K, M or G (default 1M); shared memory has no limit"),
+	CALL("irmap-scan-path", 0, REQ, set_irmap_scan_path, "DIR",
+	     "look below DIR, too, for the names of watched files to which no handle leads"),
+	FLAG("force-irmap", 0, force_irmap, "save watched files by name only, not by handle"),
 	FLAG("evasive-devices", 0, evasive_devices, "use another path of a device if its own is unreachable"),
 
 	HEADING("Options of restore"),
@@ -420,8 +429,6 @@ const struct option_row option_table[] = {
 	UNSUPPORTED_FLAG("page-server"),
 	UNSUPPORTED("lazy-pages", 0, NO),
 	UNSUPPORTED("freeze-cgroup", 0, REQ),
-	UNSUPPORTED_FLAG("force-irmap"),
-	UNSUPPORTED("irmap-scan-path", 0, REQ),
 	UNSUPPORTED("cgroup-props", 0, REQ),
 	UNSUPPORTED("cgroup-props-file", 0, REQ),
 	UNSUPPORTED("cgroup-dump-controller", 0, REQ),

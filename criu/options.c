@@ -343,6 +343,7 @@ void options_free(struct options *options)
 {
 	VEC_FREE(&options->action_scripts);
 	VEC_FREE(&options->externals);
+	VEC_FREE(&options->irmap_scan_paths);
 	VEC_FREE(&options->lost_unix_peers);
 	VEC_FREE(&options->inherit_fds);
 	VEC_FREE(&options->unsupported);

@@ -67,6 +67,8 @@ struct options {
 	bool shell_job;
 	bool link_remap;
 	bool tmpfs_content;
+	bool force_irmap;
+	VEC(const char *) irmap_scan_paths;
 	bool evasive_devices;
 	bool file_locks;
 	bool tcp_established;

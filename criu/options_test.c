@@ -89,6 +89,20 @@ static void test_dump(void)
 	options_free(&options);
 }
 
+static void test_irmap(void)
+{
+	struct options options;
+
+	CHECK_EQ(PARSE("dump -t 1 --irmap-scan-path /a --force-irmap --irmap-scan-path=/b", &options), 0);
+	CHECK_EQ(options_check(&options), 0);
+	CHECK(options.force_irmap);
+	if (CHECK_EQ(options.irmap_scan_paths.n, 2))
+		CHECK_STR(options.irmap_scan_paths.data[1], "/b");
+	options_free(&options);
+	CHECK_EQ(PARSE("dump -t 1 --irmap-scan-path", &options), -EINVAL);
+	options_free(&options);
+}
+
 static void test_unix(void)
 {
 	struct options options;
@@ -353,6 +367,7 @@ int main(void)
 		return 1;
 	test_defaults();
 	test_dump();
+	test_irmap();
 	test_unix();
 	test_restore();
 	test_verbosity();

@@ -44,7 +44,9 @@
 
 static struct watched watched_of(const FanotifyMarkEntry *mark)
 {
-	return (struct watched){ .dev = mark->s_dev, .handle = mark->ie ? mark->ie->f_handle : NULL };
+	return (struct watched){ .dev = mark->s_dev,
+				 .ino = mark->ie ? mark->ie->i_ino : 0,
+				 .handle = mark->ie ? mark->ie->f_handle : NULL };
 }
 
 static int set_admin(bool on)
@@ -243,9 +245,7 @@ static void resolve_inode(struct files_dump *ctx, struct watched_anchor *anchor,
 		       mark->ie->i_ino);
 	else if (err)
 		refuse(ctx->refusals,
-		       "fanotify group: a mark is on inode %" PRIu64
-		       " of device %u:%u, which cannot be opened by a file "
-		       "handle (%s); remove the mark before the dump",
+		       "fanotify group: a mark is on inode %" PRIu64 " of device %u:%u, " WATCHED_UNKNOWN,
 		       mark->ie->i_ino, mark->s_dev >> 20, mark->s_dev & 0xfffff, strerror(-err));
 }
 

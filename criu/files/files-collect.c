@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "files/files-internal.h"
+#include "files/irmap.h"
 #include "files/files-read.h"
 #include "files/files-reg.h"
 #include "files/inherit.h"
@@ -356,6 +357,7 @@ void files_dump_free(struct files_dump *ctx)
 	sock_fresh_free(state);
 	tty_dump_free(state);
 	packet_dump_free(state);
+	irmap_free(state->irmap);
 	mqueue_dump_free(state);
 	file_desc_groups_free(state);
 	inherited_free(state);

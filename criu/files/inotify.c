@@ -11,7 +11,7 @@
  * Watches are added in settle: files are opened, made and removed before. Events can't be looked at without
  * taking them out, nor put in: an instance with unread ones is refused.
  *
- * Refused: watches on file systems without handles, and on deleted files that only
+ * Refused: watches on inodes to which neither a handle nor a name leads, and on deleted files that only
  * somebody outside the tree holds. Lost: the number the next watch would get, if watches with higher
  * numbers were removed before.
  */
@@ -93,7 +93,7 @@ static int inotify_plan(struct files_dump *ctx, struct file_desc *desc)
 
 static int resolve_watch(struct files_dump *ctx, struct watched_anchor *anchor, InotifyWdEntry *watch)
 {
-	const struct watched watched = { .dev = watch->s_dev, .handle = watch->f_handle };
+	const struct watched watched = { .dev = watch->s_dev, .ino = watch->i_ino, .handle = watch->f_handle };
 	int err = watched_resolve(ctx, anchor, &watched, &watch->file_id);
 
 	watch->has_file_id = watch->file_id;
@@ -104,9 +104,7 @@ static int resolve_watch(struct files_dump *ctx, struct watched_anchor *anchor, 
 		       watch->wd);
 	else if (err)
 		refuse(ctx->refusals,
-		       "inotify instance: watch %" PRIu32 " is on inode %" PRIu64
-		       " of device %u:%u, which cannot be opened by a file handle (%s); remove the watch before the "
-		       "dump",
+		       "inotify instance: watch %" PRIu32 " is on inode %" PRIu64 " of device %u:%u, " WATCHED_UNKNOWN,
 		       watch->wd, watch->i_ino, major(watched_dev(&watched)), minor(watched_dev(&watched)),
 		       strerror(-err));
 	return 0;

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "files/irmap.h"
 #include "files/watched.h"
 #include "kernel/path.h"
 #include "mem/external-handle.h"
@@ -70,16 +71,21 @@ int watched_resolve(struct files_dump *ctx, struct watched_anchor *anchor, const
 		    uint32_t *ret_file_id)
 {
 	auto_fd int fd = open_handle(anchor, watched);
+	const int why = fd < 0 ? fd : 0;
 	struct stat st;
 
 	*ret_file_id = 0;
+	if (why)
+		fd = irmap_open(ctx, watched->dev, watched->ino);
 	if (fd < 0)
-		return fd;
+		return fd == -ENOENT ? why : fd;
 	if (fstat(fd, &st))
 		return -errno;
 	if (st.st_nlink) {
 		note_path(ctx, fd, watched->handle);
-		return 0;
+		if (why || ctx->options->force_irmap)
+			watched->handle->bytes = 0;
+		return watched->handle->bytes || watched->handle->path ? 0 : -ENOENT;
 	}
 	*ret_file_id = find_deleted(ctx, fd, &st);
 	return *ret_file_id ? 0 : WATCHED_OUTSIDE;

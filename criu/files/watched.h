@@ -1,5 +1,6 @@
 /*
- * Inodes that somebody watches (inotify.c, fanotify.c): known by file handle, whatever their names are now.
+ * Inodes that somebody watches (inotify.c, fanotify.c): known by file handle, whatever their names are now, or where
+ * there are none, by a name that was looked for (irmap.h).
  * A deleted file that a task has open or mapped is watched again as what takes its place.
  */
 #ifndef CRIU_FILES_WATCHED_H
@@ -9,6 +10,7 @@
 
 struct watched {
 	uint32_t dev; /* as the kernel has it: 20 bits for the minor number */
+	uint64_t ino; /* likewise; dump only */
 	FhEntry *handle;
 };
 
@@ -30,10 +32,16 @@ FhEntry *watched_handle(struct model *model, const struct proc_watch *watch);
 
 #define WATCHED_OUTSIDE 1
 
+/* For a refusal, with what errno says of it. */
+#define WATCHED_UNKNOWN                                                                                                \
+	"to which neither a file handle leads (%s) nor a name that was found; name a directory above it with "         \
+	"--irmap-scan-path, or remove the watch before the dump"
+
 /**
  * watched_resolve - plan, when all files are known: what restore is to open; the path goes into the handle's entry
  * @ret_file_id: the entry of a deleted file of the tree, or 0
- * Return: 0; WATCHED_OUTSIDE: deleted, and nobody in the tree has it; -errno, not logged, if the handle can't be opened.
+ * Return: 0; WATCHED_OUTSIDE: deleted, and nobody in the tree has it; -errno, not logged, if the handle can't be opened
+ * and no name was found. With --force-irmap the handle is left out, and a name has to be there.
  */
 int must_check watched_resolve(struct files_dump *ctx, struct watched_anchor *anchor, const struct watched *watched,
 			       uint32_t *ret_file_id);

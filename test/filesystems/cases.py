@@ -290,6 +290,23 @@ def copied_up(place):
                     raise Failure("the lower layer has changed")
 
 
+@case("watched where there are no handles", places.Overlay, "inotify_names")
+def watched(place):
+    """Names are looked for; what is open in the tree, and the directories above, are found without help."""
+    at = f"{place.mnt}/test"
+    with started("inotify_names", at) as tested:
+        found = tested.refused("dump")
+        expect(found, "watch 2 is on inode", "watch 3 is on inode", "watch 4 is on inode", "--irmap-scan-path")
+        if "watch 1 " in found or "watch 5 " in found:
+            raise Failure(f"not found, though the tree leads to it: {found}")
+        report = json.loads(subprocess.run([box.CRIU, "inspect", "-t", str(tested.pid), "--json"],
+                                           capture_output=True, text=True).stdout)
+        expect(json.dumps(report["refusals"]), "watch 2 is on inode", "watch 4 is on inode")
+        for _ in range(2):
+            tested.cycle("--irmap-scan-path", place.mnt)
+        tested.finish()
+
+
 # --- huge pages ---------------------------------------------------------------------------
 
 @case("hugetlbfs gone at restore", places.Hugetlbfs, "hugetlb_deleted")
