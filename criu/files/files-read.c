@@ -1,10 +1,9 @@
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 
 #include "files/files-internal.h"
 #include "files/files-read.h"
+#include "util/threads.h"
 
 /* With fewer a thread costs more than it saves. */
 #define THREAD_FROM 256
@@ -54,16 +53,12 @@ static void *read_ahead(void *arg)
 static void start_thread(struct desc_reader *reader)
 {
 	struct slot *slots = xalloc(reader->fds->n * sizeof(*slots));
-	sigset_t all, old;
 
 	for (size_t i = 0; i < reader->fds->n; i++)
 		slots[i].desc.fd = -1;
 	reader->slots = slots;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	if (pthread_create(&reader->thread, NULL, read_ahead, reader))
+	if (!threads_start(&reader->thread, 1, read_ahead, reader, NULL))
 		free(take_ptr(reader->slots));
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 struct desc_reader *desc_reader_start(struct remote_process *process, const fd_list *fds)

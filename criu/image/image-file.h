@@ -14,6 +14,9 @@ int must_check image_create_named(struct image_dir *dir, enum image_kind kind, c
 /** image_add_unsynced - hand over a finished file: image_sync() answers for it. */
 void image_add_unsynced(struct image_dir *dir, int fd);
 
+/** image_unsynced_close - nobody asks any more whether those files are on disk. */
+void image_unsynced_close(struct image_dir *dir);
+
 /** image_discard - remove a file an earlier dump may have left and this one does not write. */
 int must_check image_discard(struct image_dir *dir, enum image_kind kind, uint64_t id);
 

@@ -1,4 +1,4 @@
-/* The image directory: opening it, making it durable, and the commit point. */
+/* The image directory: opening it, and the commit point. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,13 +11,6 @@
 #define INVENTORY_NAME "inventory.img"
 #define INVENTORY_TMP  "inventory.img.tmp"
 
-/*
- * Below this many files fsync() of each, with their writeback already under
- * way, is the cheapest; above it syncfs() is, by ten times (each fsync() asks
- * the disk to flush its cache).
- */
-#define UNSYNCED_MAX 256
-
 int image_dir_open(const char *path, struct image_dir *ret)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -28,16 +21,9 @@ int image_dir_open(const char *path, struct image_dir *ret)
 	return 0;
 }
 
-static void unsynced_close(struct image_dir *dir)
-{
-	for (size_t i = 0; i < dir->unsynced.n; i++)
-		close(dir->unsynced.data[i]);
-	dir->unsynced.n = 0;
-}
-
 void image_dir_close(struct image_dir *dir)
 {
-	unsynced_close(dir);
+	image_unsynced_close(dir);
 	VEC_FREE(&dir->unsynced);
 	if (dir->fd >= 0)
 		close(dir->fd);
@@ -60,16 +46,6 @@ int image_create_fd(struct image_dir *dir, const char *name)
 	return fd;
 }
 
-void image_add_unsynced(struct image_dir *dir, int fd)
-{
-	if (dir->unsynced.n < UNSYNCED_MAX) {
-		VEC_PUSH(&dir->unsynced, fd);
-		return;
-	}
-	dir->many = true;
-	close(fd);
-}
-
 int image_discard(struct image_dir *dir, enum image_kind kind, uint64_t id)
 {
 	char name[IMAGE_NAME_BYTES];
@@ -78,32 +54,6 @@ int image_discard(struct image_dir *dir, enum image_kind kind, uint64_t id)
 	if (unlinkat(dir->fd, name, 0) && errno != ENOENT)
 		return fail_errno("%s/%s: cannot remove the old image", dir->path, name);
 	return 0;
-}
-
-int image_sync(struct image_dir *dir)
-{
-	int err = 0;
-
-	if (dir->many) {
-		if (syncfs(dir->fd))
-			return fail_errno("%s: cannot bring the images to disk", dir->path);
-		unsynced_close(dir);
-		dir->many = false;
-		return 0;
-	}
-
-	/* One journal commit serves them all if every file has its blocks before the first fsync(). */
-	for (size_t i = 0; i < dir->unsynced.n; i++)
-		if (sync_file_range(dir->unsynced.data[i], 0, 0, SYNC_FILE_RANGE_WRITE))
-			break; /* not every file system has it; fsync() alone is enough */
-	for (size_t i = 0; i < dir->unsynced.n && !err; i++)
-		if (fsync(dir->unsynced.data[i]))
-			err = fail_errno("%s: cannot bring an image to disk", dir->path);
-	if (!err && fsync(dir->fd))
-		err = fail_errno("%s: cannot bring the directory to disk", dir->path);
-	if (!err)
-		unsynced_close(dir);
-	return err;
 }
 
 int image_prepare_commit(struct image_dir *dir, const struct model *model)

@@ -20,7 +20,8 @@ struct image_dir {
 	int fd;		   /* owned */
 	const char *path;  /* for messages; borrowed */
 	VEC(int) unsynced; /* descriptors of written files, kept until image_sync(); owned */
-	bool many;	   /* more files were written than are worth keeping open */
+	bool many;	   /* more files were written than are kept open: image_sync() does them all at once */
+	bool failed;	   /* some of those that are not kept any more could not be synced */
 };
 
 enum image_kind {

@@ -13,7 +13,6 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +22,7 @@
 #include "image/image-table.h"
 #include "image/page-pipeline.h"
 #include "util/log.h"
+#include "util/threads.h"
 
 #define N_BUFFERS	12
 #define MEMORY_BYTES	(N_BUFFERS * PAGE_BUFFER_BYTES)
@@ -224,24 +224,14 @@ static void stop_threads(struct page_pipeline *pipeline)
 	pipeline->stop = true;
 	pthread_cond_broadcast(&pipeline->queued);
 	pthread_mutex_unlock(&pipeline->lock);
-	for (size_t i = 0; i < pipeline->n_threads; i++)
-		pthread_join(pipeline->threads[i], NULL);
+	threads_join(pipeline->threads, pipeline->n_threads);
 }
 
-/* The threads leave every signal to the caller's thread. */
 static int start_threads(struct page_pipeline *pipeline)
 {
-	sigset_t all, old;
-	int err = 0;
+	int err;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	while (pipeline->n_threads < N_THREADS && !err) {
-		err = pthread_create(&pipeline->threads[pipeline->n_threads], NULL, write_slices, pipeline);
-		if (!err)
-			pipeline->n_threads++;
-	}
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pipeline->n_threads = threads_start(pipeline->threads, N_THREADS, write_slices, pipeline, &err);
 	return err && !pipeline->n_threads ? fail(err, "cannot start a thread to write pages") : 0;
 }
 

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "image/image.h"
+#include "image/image-file.h"
 #include "image/stats.h"
 #include "util/log.h"
 
@@ -50,8 +50,7 @@ int stats_write(int work_fd, const StatsEntry *stats, const struct options *opti
 		err = image_finish(writer);
 	else
 		image_abort(writer);
-	for (size_t i = 0; i < work.unsynced.n; i++)
-		close(work.unsynced.data[i]);
+	image_unsynced_close(&work);
 	VEC_FREE(&work.unsynced);
 
 	if (!err && options->display_stats) {

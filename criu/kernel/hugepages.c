@@ -7,28 +7,13 @@
 #include <sys/vfs.h>
 
 #include "kernel/hugepages.h"
+#include "kernel/meminfo.h"
 #include "util/log.h"
 #include "util/mem.h"
 
 #define MAGIC_HUGETLBFS 0x958458f6
 #define SHIFT_MIN	12
 #define SHIFT_MAX	40
-
-/* The default size can be told by the directory of its pool only on a machine with one size. */
-static uint64_t default_bytes(void)
-{
-	FILE *meminfo = fopen("/proc/meminfo", "re");
-	auto_free char *line = NULL;
-	unsigned long long kb = 0;
-	size_t cap = 0;
-
-	while (meminfo && getline(&line, &cap, meminfo) > 0)
-		if (sscanf(line, "Hugepagesize: %llu kB", &kb) == 1)
-			break;
-	if (meminfo)
-		fclose(meminfo);
-	return kb * 1024;
-}
 
 uint32_t huge_size_flag(uint64_t page_bytes)
 {
@@ -39,8 +24,9 @@ uint64_t huge_flag_bytes(uint64_t flags)
 {
 	unsigned int shift = (flags & HUGE_SIZE_MASK) >> HUGE_SIZE_SHIFT;
 
+	/* The default size can be told by the directory of its pool only on a machine with one size. */
 	if (!shift)
-		return default_bytes();
+		return meminfo_bytes("Hugepagesize");
 	return shift > SHIFT_MIN && shift <= SHIFT_MAX ? 1ULL << shift : 0;
 }
 
@@ -80,7 +66,7 @@ int huge_pool_read(uint64_t page_bytes, struct huge_pool *ret)
 	    !read_count(page_bytes, "surplus_hugepages", &pool.surplus) ||
 	    !read_count(page_bytes, "nr_overcommit_hugepages", &pool.overcommit))
 		return fail(EINVAL, "this kernel has no huge pages of %llu kB", (unsigned long long)page_bytes / 1024);
-	if (page_bytes == default_bytes())
+	if (page_bytes == meminfo_bytes("Hugepagesize"))
 		snprintf(pool.knob, sizeof(pool.knob), "/proc/sys/vm/nr_hugepages");
 	else
 		snprintf(pool.knob, sizeof(pool.knob), "/sys/kernel/mm/hugepages/hugepages-%llukB/nr_hugepages",
