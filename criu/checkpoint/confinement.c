@@ -143,11 +143,13 @@ static void check_frozen(pid_t pid, struct label *label, const proc_mounts *moun
 	size_t top;
 	auto_free char *dir = path ? cgroup_dir(mounts, path, &top) : NULL;
 
-	if (dir && is_frozen(dir, top))
-		refuse(refusals,
-		       "task %d: is in cgroup %s, which is frozen, so that nothing can be asked of it: thaw it first "
-		       "(cgroup.freeze)",
-		       pid, path);
+	if (!dir || !is_frozen(dir, top))
+		return;
+	refusals->unanswered = true;
+	refuse(refusals,
+	       "task %d: is in cgroup %s, which is frozen, so that nothing can be asked of it: thaw it first "
+	       "(cgroup.freeze)",
+	       pid, path);
 }
 
 /* Also here each is compared with the one before. */

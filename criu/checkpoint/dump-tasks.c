@@ -140,6 +140,15 @@ static int dump_zombies(const struct group *group)
 	return err;
 }
 
+/* What can't be saved in one group is no reason not to look at the others. */
+static int go_on(struct dump *dump, int err)
+{
+	if (err != -EBUSY && err != -ENOTSUP)
+		return err;
+	refuse_failed(&dump->refusals);
+	return 0;
+}
+
 int dump_tasks(struct dump *dump)
 {
 	int err = semadj_plan(dump), close_err;
@@ -160,11 +169,11 @@ int dump_tasks(struct dump *dump)
 		if (!err)
 			note_terminals(&group);
 		close_err = close_processes(&group);
-		err = err ? err : close_err;
-		err = err ? err : dump_zombies(&group);
+		err = go_on(dump, err) ?: close_err;
+		err = err ?: dump_zombies(&group);
 	}
-	if (err)
-		return err;
+	if (err || dump->refusals.n)
+		return err ?: -EBUSY;
 	semsets_dump(&dump->semsets, &dump->model);
 	return msgqueues_dump(&dump->awaited_queues, &dump->model);
 }

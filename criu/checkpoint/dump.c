@@ -150,16 +150,28 @@ static int write_stats(struct dump *dump)
 
 /* --- the whole ----------------------------------------------------------------------- */
 
+/* What was refused so far is no reason not to look for more. */
+static int look_at_tree(struct dump *dump)
+{
+	int err = plan_dump(dump);
+	const bool refused = err == -EBUSY && dump->refusals.n;
+
+	if (err && !refused)
+		return err;
+	pr_info("planned: %zu files, %zu inodes", dump->model.files.n, dump->inodes.all.n);
+	err = dump->refusals.unanswered ? -EBUSY : dump_tasks(dump);
+	if (dump->refusals.n)
+		pr_err("the dump was refused for %zu reason%s; nothing was changed", dump->refusals.n,
+		       dump->refusals.n == 1 ? "" : "s");
+	return err || !refused ? err : -EBUSY;
+}
+
 static int dump_stopped_tree(struct dump *dump)
 {
 	int err;
 
 	dump->landlock = landlock_probe_new(&dump->tree.processes[0]->status);
-	err = plan_dump(dump);
-	if (!err) {
-		pr_info("planned: %zu files, %zu inodes", dump->model.files.n, dump->inodes.all.n);
-		err = dump_tasks(dump);
-	}
+	err = look_at_tree(dump);
 	if (!err) {
 		pr_info("read the tasks' attributes");
 		/* From now on it is the guard that has to trace us. */

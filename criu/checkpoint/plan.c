@@ -278,8 +278,5 @@ int plan_dump(struct dump *dump)
 		err = for_each_alive(dump, plan_attributes);
 	if (!err)
 		err = plan_restore(dump);
-	if (!err && dump->refusals.n && !dump->refusals.keep)
-		pr_err("the dump was refused for %zu reason%s; nothing was changed", dump->refusals.n,
-		       dump->refusals.n == 1 ? "" : "s");
 	return !err && dump->refusals.n ? -EBUSY : err;
 }

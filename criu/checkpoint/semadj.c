@@ -67,22 +67,20 @@ int semadj_plan(struct dump *dump)
 }
 
 /* A list that restore can't give to those who had it matters only if there is something in it. */
-static int check_holders(const struct semadj_list *list, const struct semadjust *adjust)
+static void check_holders(const struct semadj_list *list, const struct semadjust *adjust, struct refusals *refusals)
 {
 	pid_t tid = list->thread->tid;
 
 	if (list->also_of)
-		return fail(EBUSY,
-			    "System V semaphore set %d: task %d shares the adjustment of semaphore %u by %d at its end "
-			    "(SEM_UNDO) with task %d (CLONE_SYSVSEM): processes like that can't be dumped",
-			    adjust->set->id, tid, adjust->num, adjust->adjust, list->also_of);
-	if (tid != list->thread->process->pid)
-		return fail(EBUSY,
-			    "System V semaphore set %d: thread %d has an adjustment of its own (SEM_UNDO), of "
-			    "semaphore "
-			    "%u by %d: threads like that can't be dumped",
-			    adjust->set->id, tid, adjust->num, adjust->adjust);
-	return 0;
+		refuse(refusals,
+		       "System V semaphore set %d: task %d shares the adjustment of semaphore %u by %d at its end "
+		       "(SEM_UNDO) with task %d (CLONE_SYSVSEM): processes like that can't be dumped",
+		       adjust->set->id, tid, adjust->num, adjust->adjust, list->also_of);
+	else if (tid != list->thread->process->pid)
+		refuse(refusals,
+		       "System V semaphore set %d: thread %d has an adjustment of its own (SEM_UNDO), of semaphore "
+		       "%u by %d: threads like that can't be dumped",
+		       adjust->set->id, tid, adjust->num, adjust->adjust);
 }
 
 static int ask_list(struct dump *dump, struct semadj_list *list)
@@ -91,10 +89,9 @@ static int ask_list(struct dump *dump, struct semadj_list *list)
 	int err = semsets_measure(&dump->semsets, list->thread, &found);
 
 	list->adjusts = found.n;
-	for (size_t i = 0; i < found.n && !err; i++) {
-		err = check_holders(list, &found.data[i]);
-		if (!err)
-			semsets_adjusted(&dump->semsets, &found.data[i], list->thread->process->pid);
+	for (size_t i = 0; i < found.n; i++) {
+		check_holders(list, &found.data[i], &dump->refusals);
+		semsets_adjusted(&dump->semsets, &found.data[i], list->thread->process->pid);
 	}
 	VEC_FREE(&found);
 	return err;

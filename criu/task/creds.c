@@ -117,7 +117,8 @@ static int creds_dump(struct task_ctx *ctx, struct batch *batch, void *priv)
 	err = proc_read_status(thread->process->pid, thread->tid, &status);
 	if (err)
 		return err;
-	if (status.n_groups > GROUPS_MAX)
+	/* Of the leader the plan has said so. */
+	if (!ctx->leader && status.n_groups > GROUPS_MAX)
 		return fail(ENOTSUP, "The thread is in %zu groups, at most %d can be saved", status.n_groups,
 			    GROUPS_MAX);
 	entry = creds_entry_new(ctx->model, &status);

@@ -18,7 +18,8 @@ struct refusal {
 
 struct refusals {
 	size_t n;
-	bool keep; /* the texts go here, not to the log */
+	bool keep;	 /* the texts go here, not to the log */
+	bool unanswered; /* the tasks can't be asked anything: what only they can tell is not found out */
 	VEC(struct refusal) kept;
 	uint64_t last; /* of the newest text, see refusals_is_new() */
 };
