@@ -13,6 +13,7 @@ several times as slow to touch).
 Each dimension also runs at half size: cost must not grow faster than size.
 """
 import argparse
+import itertools
 import os
 import shutil
 import statistics
@@ -40,6 +41,7 @@ LOADS = {
     "64 MiB deleted pool, 4 tasks": ("pool {} " + box.SHM, 64, 0.17, 0.14),
     "one small program": ("small", None, 0.08, 0.06),
 }
+NUMBERS = itertools.count()                # of directories of images
 MEMORY = f"{MEMORY_MIB // 1024} GiB private memory"
 
 
@@ -97,25 +99,39 @@ def start(arguments):
     return root
 
 
+def images_dir(many_files):
+    """The same directory again, for fresh pages of disk cache have a price of their own; but another one for
+    many files, for ext4 is slow to make some where it has removed others in the last minutes."""
+    if not many_files:
+        return box.fresh_dir("bench", "images")
+    return box.fresh_dir("bench", f"images-{next(NUMBERS)}")
+
+
+def remove_large(images):
+    """What needs room: the files are removed in the end."""
+    for name in os.listdir(images):
+        path = os.path.join(images, name)
+        if os.path.getsize(path) > 1 << 20:
+            os.truncate(path, 0)
+
+
 def measure(arguments, runs, before_restore=None):
     """(dump, restore, frozen) times of a program that is dumped and restored again and again."""
     root = start(arguments)
     pids = box.tree(root)
     dumps, restores, frozen = [], [], []
-    # The same directory again, for fresh pages of disk cache have a price of their own;
-    # but ext4 is slow to reuse the inodes of thousands of files it has just removed.
-    many_files = arguments.split()[0] in ("procs", "threads", "objects")
+    many_files = len(pids) >= 64 or arguments.split()[0] in ("threads", "objects")
     try:
         for run in range(runs + 1):
-            images = os.path.join(box.WORK, "bench", f"images-{run}" if many_files else "images")
-            shutil.rmtree(images, ignore_errors=True)
-            os.makedirs(images)
+            images = images_dir(many_files)
             dumps.append(box.dump(root, images))
             box.gone(pids)
             frozen.append(frozen_seconds(images))
             if before_restore:
                 before_restore(images)
             restores.append(box.restore(images))
+            if many_files:
+                remove_large(images)
             if sorted(box.tree(root)) != sorted(pids):
                 raise Failure(f"{arguments}: not all of {len(pids)} processes came back")
     finally:
