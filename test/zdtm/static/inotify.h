@@ -3,10 +3,32 @@
 
 /* Include zdtmtst.h first. */
 
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* A change of the file: IN_MODIFY. */
+static inline int modify(const char *path)
+{
+	int fd = open(path, O_WRONLY);
+
+	return fd < 0 || write(fd, "x", 1) != 1 || close(fd);
+}
+
+/* Makes @dir with the file @file in it. Returns the non-blocking instance that watches the file for IN_MODIFY, -1. */
+static inline int watch_new_file(const char *dir, const char *file, int *wd)
+{
+	int out, fd = inotify_init1(IN_NONBLOCK);
+
+	if (fd < 0 || mkdir(dir, 0755))
+		return -1;
+	out = open(file, O_CREAT | O_EXCL | O_WRONLY, 0600);
+	*wd = inotify_add_watch(fd, file, IN_MODIFY);
+	return out < 0 || close(out) || *wd < 0 ? -1 : fd;
+}
 
 /* The next event of a non-blocking instance is this one: 0. @name: "" for none. */
 static inline int next_event(int fd, int wd, uint32_t mask, const char *name)

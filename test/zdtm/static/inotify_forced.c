@@ -1,6 +1,4 @@
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "zdtmtst.h"
 #include "inotify.h"
@@ -12,26 +10,17 @@ TEST_OPTION(dirname, string, "directory name", 1);
 
 static char file[4096], old[4096];
 
-static int modify(const char *path)
-{
-	int fd = open(path, O_WRONLY);
-
-	return fd < 0 || write(fd, "x", 1) != 1 || close(fd);
-}
-
 int main(int argc, char **argv)
 {
-	int fd, wd, out;
+	int fd, wd;
 
 	test_init(argc, argv);
 
-	if (mkdir(dirname, 0755) || ssprintf(file, "%s/file", dirname) || ssprintf(old, "%s/old", dirname))
-		return pr_perror("mkdir %s", dirname);
-	out = open(file, O_CREAT | O_EXCL | O_WRONLY, 0600);
-	fd = inotify_init1(IN_NONBLOCK);
-	wd = inotify_add_watch(fd, file, IN_MODIFY);
-	if (out < 0 || close(out) || fd < 0 || wd < 0)
-		return pr_perror("inotify");
+	if (ssprintf(file, "%s/file", dirname) || ssprintf(old, "%s/old", dirname))
+		return 1;
+	fd = watch_new_file(dirname, file, &wd);
+	if (fd < 0)
+		return pr_perror("watch %s", file);
 
 	test_daemon();
 	test_waitsig();

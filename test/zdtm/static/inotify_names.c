@@ -19,13 +19,6 @@ static int make(const char *path)
 	return fd < 0 ? pr_perror("create %s", path) : fd;
 }
 
-static int modify(const char *path)
-{
-	int fd = open(path, O_WRONLY);
-
-	return fd < 0 || write(fd, "x", 1) != 1 || close(fd);
-}
-
 int main(int argc, char **argv)
 {
 	int fd, held_fd, wd[5];
