@@ -137,19 +137,19 @@ static char *path_of_v2(struct label *label)
 	return path;
 }
 
-static void check_frozen(pid_t pid, struct label *label, const proc_mounts *mounts, struct refusals *refusals)
+static bool check_frozen(pid_t pid, struct label *label, const proc_mounts *mounts, struct refusals *refusals)
 {
 	const char *path = path_of_v2(label);
 	size_t top;
 	auto_free char *dir = path ? cgroup_dir(mounts, path, &top) : NULL;
 
 	if (!dir || !is_frozen(dir, top))
-		return;
-	refusals->unanswered = true;
+		return false;
 	refuse(refusals,
 	       "task %d: is in cgroup %s, which is frozen, so that nothing can be asked of it: thaw it first "
 	       "(cgroup.freeze)",
 	       pid, path);
+	return true;
 }
 
 /* Also here each is compared with the one before. */
@@ -158,15 +158,18 @@ static int check_all_frozen(const struct remote_tree *tree, struct refusals *ref
 	struct label last = { "" }, label;
 	proc_mounts mounts = { 0 };
 	int err = proc_read_mounts(getpid(), &mounts);
+	bool frozen = false;
 
 	for (size_t i = 0; !err && i < tree->n; i++) {
 		if (tree->processes[i]->state == REMOTE_ZOMBIE)
 			continue;
 		read_label(tree->processes[i]->pid, "cgroup", &label);
-		if (!strcmp(label.text, last.text))
-			continue;
-		last = label;
-		check_frozen(tree->processes[i]->pid, &label, &mounts, refusals);
+		if (strcmp(label.text, last.text)) {
+			last = label;
+			frozen = check_frozen(tree->processes[i]->pid, &label, &mounts, refusals);
+		}
+		if (frozen)
+			refusals_silence(refusals, tree->processes[i]->pid);
 	}
 	proc_mounts_free(&mounts);
 	return err;

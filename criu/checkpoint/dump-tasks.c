@@ -13,7 +13,8 @@
 
 struct group {
 	struct dump *dump;
-	size_t first, end; /* positions in the model */
+	size_t first, end;		  /* positions in the model */
+	bool silent[PROCESSES_AT_A_TIME]; /* refused for what it is: can't be asked anything */
 };
 
 static bool is_alive(const struct group *group, size_t index)
@@ -21,23 +22,36 @@ static bool is_alive(const struct group *group, size_t index)
 	return group->dump->processes[index]->state != REMOTE_ZOMBIE;
 }
 
-static int open_processes(const struct group *group)
+static bool answers(const struct group *group, size_t index)
 {
+	return is_alive(group, index) && !group->silent[index - group->first];
+}
+
+static int open_process(struct dump *dump, size_t index)
+{
+	struct remote_process *process = dump->processes[index];
+	int err = remote_open(process);
+
+	if (!err)
+		err = aio_ask(&dump->aio_rings, process);
+	if (!err)
+		err = mm_lock_dump(process, dump->model.tasks.data[index].mm);
+	return err ? err : remote_drop_leftovers(process);
+}
+
+static int open_processes(struct group *group)
+{
+	struct dump *dump = group->dump;
 	int err = 0;
 
 	for (size_t i = group->first; !err && i < group->end; i++) {
-		struct remote_process *process = group->dump->processes[i];
-
-		LOG_SCOPE("task", process->pid);
-		if (!is_alive(group, i))
+		LOG_SCOPE("task", dump->processes[i]->pid);
+		group->silent[i - group->first] = refusals_is_silent(&dump->refusals, dump->processes[i]->pid);
+		if (!answers(group, i))
 			continue;
-		err = remote_open(process);
-		if (!err)
-			err = aio_ask(&group->dump->aio_rings, process);
-		if (!err)
-			err = mm_lock_dump(process, group->dump->model.tasks.data[i].mm);
-		if (!err)
-			err = remote_drop_leftovers(process);
+		err = open_process(dump, i);
+		group->silent[i - group->first] = err;
+		err = refuse_if_refusal(&dump->refusals, err);
 	}
 	return err;
 }
@@ -62,7 +76,7 @@ static int dump_threads(const struct group *group)
 	int err;
 
 	for (size_t i = group->first; i < group->end; i++) {
-		for (size_t j = 0; is_alive(group, i) && j < dump->processes[i]->n_threads; j++)
+		for (size_t j = 0; answers(group, i) && j < dump->processes[i]->n_threads; j++)
 			VEC_PUSH(&ctxs, ((struct task_ctx){
 						.thread = &dump->processes[i]->threads[j],
 						.model = &dump->model,
@@ -72,6 +86,7 @@ static int dump_threads(const struct group *group)
 						.features = dump->features,
 						.options = dump->options,
 						.landlock = dump->landlock,
+						.refusals = &dump->refusals,
 					}));
 	}
 	err = task_dump(ctxs.data, ctxs.n);
@@ -89,7 +104,7 @@ static int ask_processes(const struct group *group)
 	int err;
 
 	for (size_t i = group->first; i < group->end; i++) {
-		if (!is_alive(group, i))
+		if (!answers(group, i))
 			continue;
 		processes[n] = dump->processes[i];
 		tasks[n++] = (struct numa_task){ dump->processes[i], &dump->vmas[i] };
@@ -105,7 +120,7 @@ static int ask_adjustments(const struct group *group)
 
 	for (size_t i = group->first; !err && i < group->end; i++) {
 		LOG_SCOPE("task", group->dump->processes[i]->pid);
-		if (is_alive(group, i))
+		if (answers(group, i))
 			err = semadj_ask(group->dump, group->dump->processes[i]);
 	}
 	return err;
@@ -120,7 +135,7 @@ static void note_terminals(const struct group *group)
 		const struct proc_stat *stat = &group->dump->processes[i]->stat;
 		TaskCoreEntry *tc = model->tasks.data[i].core[0]->tc;
 
-		if (!is_alive(group, i) || stat->tty_nr || stat->sid == group->dump->processes[i]->pid ||
+		if (!answers(group, i) || stat->tty_nr || stat->sid == group->dump->processes[i]->pid ||
 		    !tty_of_session(model, stat->sid))
 			continue;
 		if (!tc->extra)
@@ -140,40 +155,39 @@ static int dump_zombies(const struct group *group)
 	return err;
 }
 
-/* What can't be saved in one group is no reason not to look at the others. */
-static int go_on(struct dump *dump, int err)
+/* What can't be saved in one task is no reason not to look at the others. */
+static int dump_group(struct group *group)
 {
-	if (err != -EBUSY && err != -ENOTSUP)
-		return err;
-	refuse_failed(&dump->refusals);
-	return 0;
+	int err = open_processes(group), close_err;
+
+	if (!err)
+		err = refuse_if_refusal(&group->dump->refusals, ask_processes(group));
+	if (!err)
+		err = dump_threads(group);
+	if (!err)
+		err = ask_adjustments(group);
+	if (!err)
+		note_terminals(group);
+	close_err = close_processes(group);
+	err = err ? err : close_err;
+	return err ? err : dump_zombies(group);
 }
 
 int dump_tasks(struct dump *dump)
 {
-	int err = semadj_plan(dump), close_err;
+	int err = semadj_plan(dump);
 
 	for (size_t i = 0; !err && i < dump->tree.n; i += PROCESSES_AT_A_TIME) {
-		const struct group group = { dump, i, min_u64(i + PROCESSES_AT_A_TIME, dump->tree.n) };
+		struct group group = { .dump = dump, .first = i };
 
+		group.end = min_u64(i + PROCESSES_AT_A_TIME, dump->tree.n);
 		err = interrupt_pending();
-		if (err)
-			break;
-		err = open_processes(&group);
-		if (!err)
-			err = ask_processes(&group);
-		if (!err)
-			err = dump_threads(&group);
-		if (!err)
-			err = ask_adjustments(&group);
-		if (!err)
-			note_terminals(&group);
-		close_err = close_processes(&group);
-		err = go_on(dump, err) ?: close_err;
-		err = err ?: dump_zombies(&group);
+		err = err ? err : dump_group(&group);
 	}
-	if (err || dump->refusals.n)
-		return err ?: -EBUSY;
+	if (!err && dump->refusals.n)
+		err = -EBUSY;
+	if (err)
+		return err;
 	semsets_dump(&dump->semsets, &dump->model);
 	return msgqueues_dump(&dump->awaited_queues, &dump->model);
 }

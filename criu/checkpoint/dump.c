@@ -159,7 +159,7 @@ static int look_at_tree(struct dump *dump)
 	if (err && !refused)
 		return err;
 	pr_info("planned: %zu files, %zu inodes", dump->model.files.n, dump->inodes.all.n);
-	err = dump->refusals.unanswered ? -EBUSY : dump_tasks(dump);
+	err = dump_tasks(dump);
 	if (dump->refusals.n)
 		pr_err("the dump was refused for %zu reason%s; nothing was changed", dump->refusals.n,
 		       dump->refusals.n == 1 ? "" : "s");

@@ -16,8 +16,11 @@ static int convert(struct image_dir *dir, struct model *model)
 		return err;
 	convert_check(model, &refusals);
 	if (refusals.n)
-		return fail(ENOTSUP, "%s: cannot be converted for %zu reason%s; nothing was changed", dir->path,
-			    refusals.n, refusals.n > 1 ? "s" : "");
+		err = fail(ENOTSUP, "%s: cannot be converted for %zu reason%s; nothing was changed", dir->path,
+			   refusals.n, refusals.n > 1 ? "s" : "");
+	refusals_free(&refusals);
+	if (err)
+		return err;
 	err = convert_warn_policies(dir, model) ?: convert_to_mainline(dir, model, &stats);
 	if (!err)
 		pr_msg("%s: %zu shared objects with %llu pages became ghost files", dir->path, stats.objects,

@@ -265,9 +265,12 @@ static void test_undo(struct image_dir *dir)
 static size_t refused(const struct model *model)
 {
 	struct refusals refusals = { 0 };
+	size_t n;
 
 	convert_check(model, &refusals);
-	return refusals.n;
+	n = refusals.n;
+	refusals_free(&refusals);
+	return n;
 }
 
 static ShmemFileXattr *new_xattr(struct model *model, const char *name)

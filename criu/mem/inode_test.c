@@ -247,6 +247,7 @@ static void test_holders(void)
 	CHECK_EQ(refusals.n, 0);
 	CHECK_EQ(shmem_plan(&inodes, &nobody, &no_options, &refusals), 0);
 	CHECK_EQ(refusals.n, 1);
+	refusals_free(&refusals);
 	close(gate[1]);
 	waitpid(child, NULL, 0);
 	close(gate[0]);
@@ -279,6 +280,7 @@ static void test_readers(void)
 	inode_add_holder(inode, &writer);
 	CHECK_EQ(shmem_plan(&inodes, &nobody, &no_options, &refusals), 0);
 	CHECK_EQ(refusals.n, 1);
+	refusals_free(&refusals);
 	close(gate[0]);
 	close(gate[1]);
 	inodes_free(&inodes);

@@ -282,6 +282,7 @@ static void world_close(struct world *world)
 	CHECK_EQ(rmdir(world->images_path), 0);
 	image_dir_close(&world->images);
 	inodes_free(&world->inodes);
+	refusals_free(&world->refusals);
 	model_free(&world->model);
 	free(world->images_path);
 }

@@ -168,6 +168,7 @@ static void world_open(struct world *world, bool remove)
 	more = shmat(world->id, NULL, SHM_RDONLY);
 	sysvshm_plan(inode, &world->options, &refusals);
 	CHECK_EQ(refusals.n, 1);
+	refusals_free(&refusals);
 	shmdt(more);
 
 	CHECK_EQ(page_pipeline_start(&world->images, &pipeline), 0);

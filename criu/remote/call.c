@@ -328,12 +328,12 @@ int remote_open(struct remote_process *process)
 	if (err)
 		return err;
 	if (addr == -EAGAIN)
-		return fail(EAGAIN,
+		return fail(EBUSY,
 			    "task %d: it locks all its memory (mlockall) and its limit RLIMIT_MEMLOCK has no room for "
 			    "%zu bytes more: raise it with prlimit(1)",
 			    process->pid, process->scratch_bytes);
 	if (addr == -EACCES)
-		return fail(EACCES,
+		return fail(ENOTSUP,
 			    "task %d: it may not have memory that is both writable and executable (PR_SET_MDWE, or a "
 			    "security module's policy): tasks like that can't be dumped",
 			    process->pid);

@@ -59,6 +59,12 @@ typedef int (*run_step)(struct run *run);
 /* Enough to hide that a thread on another processor takes a while to start and to be seen stopping. */
 #define THREADS_AT_A_TIME 32
 
+/* What can't be dumped of one thread is no reason not to look at the others. */
+static int only_refused(const struct task_ctx *ctx, int err)
+{
+	return ctx->refusals ? refuse_if_refusal(ctx->refusals, err) : err;
+}
+
 /*
  * What was begun is ended also after an error: a thread must not be left
  * running calls of ours.
@@ -70,6 +76,7 @@ static int run_some(struct task_ctx *const *ctxs, size_t n, run_step begin, run_
 	int err = 0;
 
 	for (; !err && begun < n; begun++) {
+		LOG_SCOPE("task", ctxs[begun]->thread->process->pid);
 		LOG_SCOPE("thread", ctxs[begun]->thread->tid);
 		runs[begun].ctx = ctxs[begun];
 		err = batch_new(ctxs[begun]->thread, &runs[begun].batch);
@@ -79,13 +86,18 @@ static int run_some(struct task_ctx *const *ctxs, size_t n, run_step begin, run_
 			err = batch_start(runs[begun].batch);
 		if (err)
 			batch_freep(&runs[begun].batch);
+		err = only_refused(ctxs[begun], err);
 	}
 	for (size_t i = 0; i < begun; i++) {
+		LOG_SCOPE("task", ctxs[i]->thread->process->pid);
 		LOG_SCOPE("thread", ctxs[i]->thread->tid);
-		int end_err = runs[i].batch ? batch_wait(runs[i].batch) : 0;
+		int end_err;
 
+		if (!runs[i].batch)
+			continue;
+		end_err = batch_wait(runs[i].batch);
 		if (!end_err && !err && end)
-			end_err = end(&runs[i]);
+			end_err = only_refused(ctxs[i], end(&runs[i]));
 		batch_freep(&runs[i].batch);
 		err = err ? err : end_err;
 	}

@@ -25,6 +25,7 @@ struct task_ctx {
 	const struct kernel_features *features;
 	const struct options *options;
 	struct landlock_probe *landlock; /* of a dump, if the kernel has Landlock */
+	struct refusals *refusals;	 /* of a dump */
 };
 
 struct task_attr {
@@ -35,7 +36,7 @@ struct task_attr {
 	 * saved; the target has not been touched. queue: add remote calls;
 	 * *ret_priv (arena memory) carries their indices to dump, which reads
 	 * the results into ctx->core. Process-wide attributes return at once
-	 * when !ctx->leader.
+	 * when !ctx->leader. What can't be saved after all is -ENOTSUP or -EBUSY.
 	 */
 	int (*plan)(struct task_ctx *ctx, struct refusals *refusals);
 	int (*queue)(struct task_ctx *ctx, struct batch *batch, void **ret_priv);

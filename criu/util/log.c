@@ -378,6 +378,11 @@ long long log_scope_id(const char *what)
 	return -1;
 }
 
+bool log_scope_is(const char *what)
+{
+	return innermost && !strcmp(innermost->what, what);
+}
+
 void log_scope_enter(struct log_scope *scope)
 {
 	scope->up = innermost;

@@ -91,6 +91,9 @@ struct log_scope {
 /** log_scope_id - of the innermost scope called @what; -1: not in one. */
 long long log_scope_id(const char *what);
 
+/** log_scope_is - is the innermost scope called @what? */
+bool log_scope_is(const char *what);
+
 void log_scope_enter(struct log_scope *scope);
 void log_scope_leave(struct log_scope *scope);
 

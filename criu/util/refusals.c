@@ -1,16 +1,30 @@
+#include <errno.h>
+
 #include "util/refusals.h"
 
-bool refusals_is_new(struct refusals *refusals, char *text)
+bool refusals_add(struct refusals *refusals, char *text)
 {
 	uint64_t sum = 14695981039346656037ULL; /* FNV-1a */
-	bool is_new;
 
 	for (const char *c = text; *c; c++)
 		sum = (sum ^ (unsigned char)*c) * 1099511628211ULL;
 	free(text);
-	is_new = sum != refusals->last;
-	refusals->last = sum;
-	return is_new;
+	if (log_scope_is("task") || log_scope_is("thread"))
+		refusals_silence(refusals, (pid_t)log_scope_id("task"));
+	if (hash_put(&refusals->texts, sum, 0, refusals))
+		return false;
+	refusals->n++;
+	return true;
+}
+
+void refusals_silence(struct refusals *refusals, pid_t pid)
+{
+	hash_put(&refusals->silent, (uint64_t)pid, 0, refusals);
+}
+
+bool refusals_is_silent(const struct refusals *refusals, pid_t pid)
+{
+	return hash_get(&refusals->silent, (uint64_t)pid, 0);
 }
 
 void refusals_keep(struct refusals *refusals, uint32_t object, char *text)
@@ -25,10 +39,20 @@ void refuse_failed(struct refusals *refusals)
 	refusals->n++;
 }
 
+int refuse_if_refusal(struct refusals *refusals, int err)
+{
+	if (err != -EBUSY && err != -ENOTSUP)
+		return err;
+	refuse_failed(refusals);
+	return 0;
+}
+
 void refusals_free(struct refusals *refusals)
 {
 	for (size_t i = 0; i < refusals->kept.n; i++)
 		free(refusals->kept.data[i].text);
 	VEC_FREE(&refusals->kept);
+	hash_free(&refusals->texts);
+	hash_free(&refusals->silent);
 	refusals->n = 0;
 }

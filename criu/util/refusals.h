@@ -7,6 +7,7 @@
 #ifndef CRIU_UTIL_REFUSALS_H
 #define CRIU_UTIL_REFUSALS_H
 
+#include "util/hash.h"
 #include "util/log.h"
 #include "util/mem.h"
 
@@ -18,30 +19,43 @@ struct refusal {
 
 struct refusals {
 	size_t n;
-	bool keep;	 /* the texts go here, not to the log */
-	bool unanswered; /* the tasks can't be asked anything: what only they can tell is not found out */
+	bool keep; /* the texts go here, not to the log */
 	VEC(struct refusal) kept;
-	uint64_t last; /* of the newest text, see refusals_is_new() */
+	struct hash texts;  /* by checksum: each is said once */
+	struct hash silent; /* by pid, see refusals_silence() */
 };
 
 /** refuse - one more reason; refuse_object: because of the inode with id @object. */
 #define refuse(refusals, fmt, ...) refuse_object(refusals, 0, fmt, ##__VA_ARGS__)
 #define refuse_object(refusals, object, fmt, ...)                                                                      \
 	do {                                                                                                           \
-		if (!refusals_is_new((refusals), log_text(fmt, ##__VA_ARGS__)))                                        \
+		if (!refusals_add((refusals), log_text(fmt, ##__VA_ARGS__)))                                           \
 			break;                                                                                         \
 		if ((refusals)->keep)                                                                                  \
 			refusals_keep((refusals), (object), log_text(fmt, ##__VA_ARGS__));                             \
 		else                                                                                                   \
 			pr_err(fmt, ##__VA_ARGS__);                                                                    \
-		(refusals)->n++;                                                                                       \
 	} while (0)
 
 /** refuse_failed - an error that was just logged is a reason; with @refusals->keep it was held (log_hold_errors()). */
 void refuse_failed(struct refusals *refusals);
 
-/** refusals_is_new - is it another one than that before it? Takes @text. */
-bool refusals_is_new(struct refusals *refusals, char *text);
+/**
+ * refuse_if_refusal - an error of reading a task is a reason, too, if it says that something can't be saved
+ * @err: 0 or negative errno, just logged
+ * Return: 0 if it was (EBUSY, ENOTSUP), so that there may be more to find; else @err.
+ */
+int must_check refuse_if_refusal(struct refusals *refusals, int err);
+
+/**
+ * refusals_silence - task @pid is not to be asked anything: it might not answer, or answer for another
+ * So is every task that is refused for what it is, not for one of its descriptors or the like.
+ */
+void refusals_silence(struct refusals *refusals, pid_t pid);
+bool refusals_is_silent(const struct refusals *refusals, pid_t pid);
+
+/** refusals_add - count a reason; false if @text was said already. Takes @text. */
+bool refusals_add(struct refusals *refusals, char *text);
 
 /** refusals_keep - add to the texts; takes @text. */
 void refusals_keep(struct refusals *refusals, uint32_t object, char *text);

@@ -1,3 +1,5 @@
+#include <errno.h>
+
 #include "util/refusals.h"
 #include "util/test.h"
 
@@ -42,9 +44,66 @@ static void test_held(void)
 	CHECK_EQ(log_scope_id("task"), -1);
 }
 
+/* A reason once, however often it is found. */
+static void test_said_once(void)
+{
+	struct refusals refusals = { .keep = true };
+
+	for (int i = 0; i < 2; i++) {
+		refuse(&refusals, "one");
+		refuse(&refusals, "two");
+	}
+	CHECK_EQ(refusals.n, 2);
+	CHECK_EQ(refusals.kept.n, 2);
+	refusals_free(&refusals);
+}
+
+/* What a task has may be refused and the task still be asked; what it is, not. */
+static void test_silent(void)
+{
+	struct refusals refusals = { .keep = true };
+
+	{
+		LOG_SCOPE("task", 41);
+		LOG_SCOPE("fd", 7);
+		refuse(&refusals, "it is a ring");
+	}
+	CHECK(!refusals_is_silent(&refusals, 41));
+	{
+		LOG_SCOPE("task", 42);
+		refuse(&refusals, "it is in another namespace");
+	}
+	{
+		LOG_SCOPE("task", 43);
+		LOG_SCOPE("thread", 44);
+		refuse(&refusals, "it is in another namespace");
+	}
+	CHECK(refusals_is_silent(&refusals, 42));
+	CHECK(refusals_is_silent(&refusals, 43));
+	CHECK(!refusals_is_silent(&refusals, 44));
+	CHECK(!refusals_is_silent(&refusals, 41));
+	refusals_free(&refusals);
+}
+
+static void test_if_refusal(void)
+{
+	struct refusals refusals = { .keep = true };
+
+	log_hold_errors(true);
+	CHECK_EQ(refuse_if_refusal(&refusals, fail(ENOMEM, "no memory")), -ENOMEM);
+	CHECK_EQ(refusals.n, 0);
+	CHECK_EQ(refuse_if_refusal(&refusals, fail(ENOTSUP, "unknown")), 0);
+	log_hold_errors(false);
+	CHECK_EQ(refusals.n, 1);
+	refusals_free(&refusals);
+}
+
 int main(void)
 {
 	test_held();
 	test_kept();
+	test_said_once();
+	test_silent();
+	test_if_refusal();
 	return test_end();
 }

@@ -52,8 +52,9 @@ AGREE = """static/delshm_family static/delshm_outsider static/delshm_links stati
     transition/thread-bomb transition/orphans transition/exec_thread"""
 
 # Known only once the tree is stopped; Documentation/inspect.md tells of them.
-UNFORESEEN = """static/prctl_mdwe static/sem_undo_shared static/sem_undo_thread static/refused_asked
-    static/mqueue_notify_value static/mqueue_notify_wait static/seccomp_notify_refused static/ioperm_refused"""
+UNFORESEEN = """static/prctl_mdwe static/sem_undo_shared static/sem_undo_thread static/refused_asked static/refused_mdwe
+    static/refused_pidns static/mqueue_notify_value static/mqueue_notify_wait static/seccomp_notify_refused
+    static/ioperm_refused"""
 
 
 def check(condition, text):

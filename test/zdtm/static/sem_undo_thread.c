@@ -10,7 +10,7 @@ int main(int argc, char **argv)
 {
 	test_init(argc, argv);
 
-	if (sem_thread_start(&holder))
+	if (sem_thread_start(&holder, 1))
 		return 1;
 
 	test_daemon();

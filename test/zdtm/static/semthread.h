@@ -10,14 +10,14 @@
 
 struct sem_thread {
 	pthread_t thread;
-	int set, ready;
+	int set, taken, ready;
 	volatile int leave;
 };
 
 static inline void *sem_thread_run(void *arg)
 {
 	struct sem_thread *self = arg;
-	int failed = unshare(CLONE_SYSVSEM) || sem_op1(self->set, 0, -1, SEM_UNDO);
+	int failed = unshare(CLONE_SYSVSEM) || sem_op1(self->set, 0, -self->taken, SEM_UNDO);
 
 	__atomic_store_n(&self->ready, failed ? -1 : 1, __ATOMIC_SEQ_CST);
 	while (!self->leave)
@@ -25,11 +25,12 @@ static inline void *sem_thread_run(void *arg)
 	return NULL;
 }
 
-/* Makes a set, of which the thread takes the only semaphore. */
-static inline int sem_thread_start(struct sem_thread *self)
+/* Makes a set with one semaphore, from which the thread takes all that it has. */
+static inline int sem_thread_start(struct sem_thread *self, int value)
 {
+	self->taken = value;
 	self->set = semget(IPC_PRIVATE, 1, IPC_CREAT | 0600);
-	if (self->set < 0 || semctl(self->set, 0, SETVAL, 1) ||
+	if (self->set < 0 || semctl(self->set, 0, SETVAL, value) ||
 	    pthread_create(&self->thread, NULL, sem_thread_run, self))
 		return pr_perror("semget");
 	while (!__atomic_load_n(&self->ready, __ATOMIC_SEQ_CST))
@@ -37,14 +38,14 @@ static inline int sem_thread_start(struct sem_thread *self)
 	return self->ready < 0 ? pr_perror("semop") : 0;
 }
 
-/* 1, with a message, unless the thread still had its semaphore, and gives it back as it ends. */
+/* 1, with a message, unless the thread still had what it took, and gives it back as it ends. */
 static inline int sem_thread_finish(struct sem_thread *self)
 {
 	if (sem_differs(self->set, 0, 0))
 		return 1;
 	self->leave = 1;
 	pthread_join(self->thread, NULL);
-	return sem_await(self->set, 0, 1) || semctl(self->set, 0, IPC_RMID);
+	return sem_await(self->set, 0, self->taken) || semctl(self->set, 0, IPC_RMID);
 }
 
 #endif
