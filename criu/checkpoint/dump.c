@@ -5,6 +5,7 @@
 #include "checkpoint/dump-ctx.h"
 #include "checkpoint/dump.h"
 #include "checkpoint/semadj.h"
+#include "checkpoint/survey.h"
 #include "image/stats.h"
 #include "mem/external.h"
 #include "remote/keeper.h"
@@ -150,6 +151,25 @@ static int write_stats(struct dump *dump)
 
 /* --- the whole ----------------------------------------------------------------------- */
 
+static void sum_up_refusals(const struct dump *dump)
+{
+	pr_err("the dump was refused for %zu reason%s; nothing was changed", dump->refusals.n,
+	       dump->refusals.n == 1 ? "" : "s");
+}
+
+/* A tree that could not be stopped runs again: what else is in the way shows from outside, or never. */
+static void look_at_running_tree(struct dump *dump)
+{
+	struct survey survey;
+
+	if (survey_tree(dump->options, dump->features, &survey))
+		pr_warn("there may be more reasons");
+	for (size_t i = 0; i < survey.dump.refusals.kept.n; i++)
+		refuse(&dump->refusals, "%s", survey.dump.refusals.kept.data[i].text);
+	survey_free(&survey);
+	sum_up_refusals(dump);
+}
+
 /* What was refused so far is no reason not to look for more. */
 static int look_at_tree(struct dump *dump)
 {
@@ -161,8 +181,7 @@ static int look_at_tree(struct dump *dump)
 	pr_info("planned: %zu files, %zu inodes", dump->model.files.n, dump->inodes.all.n);
 	err = dump_tasks(dump);
 	if (dump->refusals.n)
-		pr_err("the dump was refused for %zu reason%s; nothing was changed", dump->refusals.n,
-		       dump->refusals.n == 1 ? "" : "s");
+		sum_up_refusals(dump);
 	return err || !refused ? err : -EBUSY;
 }
 
@@ -248,7 +267,9 @@ static int seize_and_dump(struct dump *dump)
 	uint64_t start = stats_now_us();
 	int err;
 
-	err = seize_tree(dump->options->tree, dump->options->timeout_s, &dump->tree);
+	err = seize_tree(dump->options->tree, dump->options->timeout_s, &dump->refusals, &dump->tree);
+	if (dump->refusals.n)
+		look_at_running_tree(dump);
 	if (err)
 		return err;
 	dump->freezing_us = stats_now_us() - start;

@@ -83,10 +83,11 @@ static void test_batch(struct remote_thread *thread)
 
 static void test_cycle(pid_t pid, size_t n_maps)
 {
+	struct refusals refusals = { 0 };
 	struct remote_tree tree;
 	long ret;
 
-	CHECK(!seize_tree(pid, 5, &tree));
+	CHECK(!seize_tree(pid, 5, &refusals, &tree));
 	CHECK(tree.n == 1 && tree.processes[0]->n_threads == 1);
 	CHECK(!remote_open(tree.processes[0]));
 	CHECK(!remote_call(tree.processes[0]->driver, &ret, SYS_getpid));

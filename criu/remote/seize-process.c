@@ -109,21 +109,22 @@ static bool stops_soon(pid_t tid)
 }
 
 /* Nothing but the child's exec or end wakes a thread in vfork(2); most children do that at once. */
-static int await_vfork(const struct remote_thread *thread)
+static int await_vfork(struct refusals *refusals, const struct remote_thread *thread)
 {
 	if (stops_soon(thread->tid) || !vfork_waits(thread))
 		return 0;
-	return fail(EBUSY, "task %d: waits for its vfork() child to execute a program or to end: dump it when it has",
-		    thread->process->pid);
+	refuse(refusals, "task %d: waits for its vfork() child to execute a program or to end: dump it when it has",
+	       thread->process->pid);
+	return -EBUSY;
 }
 
-static int finish_thread(struct remote_thread *thread)
+static int finish_thread(struct refusals *refusals, struct remote_thread *thread)
 {
 	struct remote_process *process = thread->process;
 	struct proc_status status;
 	int err, wait_status, seccomp_mode;
 
-	err = await_vfork(thread);
+	err = await_vfork(refusals, thread);
 	if (!err)
 		err = stop_wait(thread->tid, &wait_status);
 	if (!err)
@@ -144,12 +145,12 @@ static int finish_thread(struct remote_thread *thread)
 }
 
 /* Threads that exited before they could be stopped leave the list. */
-static int finish_threads(struct remote_process *process, size_t from)
+static int finish_threads(struct refusals *refusals, struct remote_process *process, size_t from)
 {
 	size_t kept = from;
 
 	for (size_t i = from; i < process->n_threads; i++) {
-		int err = finish_thread(&process->threads[i]);
+		int err = finish_thread(refusals, &process->threads[i]);
 
 		if (err == -ESRCH)
 			continue;
@@ -282,7 +283,7 @@ static int seize_threads(struct refusals *refusals, struct remote_process *proce
 	int err;
 
 	do {
-		err = finish_threads(process, done);
+		err = finish_threads(refusals, process, done);
 		done = process->n_threads;
 		if (!err)
 			err = seize_new_threads(refusals, process, &n_new);

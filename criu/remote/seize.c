@@ -17,7 +17,7 @@
 struct seizing {
 	struct remote_tree *tree;
 	size_t cap, n_finished;
-	struct refusals refusals;
+	struct refusals *refusals;
 	struct hash known; /* by pid: those of the tree and the dropped ones */
 	bool found_dead;   /* one was, since this was last reset */
 };
@@ -65,7 +65,7 @@ static void drop_process(struct seizing *seizing, size_t i)
 
 static int add_child(struct seizing *seizing, pid_t pid, struct remote_process *parent)
 {
-	int err = seize_process_begin(&seizing->refusals, add_process(seizing, pid, parent));
+	int err = seize_process_begin(seizing->refusals, add_process(seizing, pid, parent));
 
 	if (err != -ESRCH)
 		return err;
@@ -93,7 +93,7 @@ static int seize_next(struct seizing *seizing)
 	int err = 0;
 
 	if (process->state != REMOTE_ZOMBIE)
-		err = seize_process_finish(&seizing->refusals, process);
+		err = seize_process_finish(seizing->refusals, process);
 	if (err == -ESRCH && seizing->n_finished) {
 		drop_process(seizing, seizing->n_finished);
 		return 0;
@@ -152,7 +152,7 @@ static int add_orphans(struct seizing *seizing, bool *ret_complete)
 static int seize_all(struct seizing *seizing, pid_t root)
 {
 	struct remote_tree *tree = seizing->tree;
-	int err = seize_process_begin(&seizing->refusals, add_process(seizing, root, NULL));
+	int err = seize_process_begin(seizing->refusals, add_process(seizing, root, NULL));
 	bool complete = false;
 
 	if (err == -ESRCH)
@@ -164,9 +164,9 @@ static int seize_all(struct seizing *seizing, pid_t root)
 	return err;
 }
 
-int seize_tree(pid_t root, unsigned int timeout_s, struct remote_tree *ret)
+int seize_tree(pid_t root, unsigned int timeout_s, struct refusals *refusals, struct remote_tree *ret)
 {
-	struct seizing seizing = { .tree = ret };
+	struct seizing seizing = { .tree = ret, .refusals = refusals };
 	int err;
 
 	memset(ret, 0, sizeof(*ret));
@@ -174,7 +174,7 @@ int seize_tree(pid_t root, unsigned int timeout_s, struct remote_tree *ret)
 	err = seize_all(&seizing, root);
 	ptrace_deadline(0);
 	hash_free(&seizing.known);
-	if (!err && seizing.refusals.n)
+	if (!err && refusals->n)
 		err = -EBUSY;
 	if (err)
 		seize_release(ret, RELEASE_RUN);

@@ -11,6 +11,7 @@
 /**
  * seize_tree - stop every thread of @root and all its descendants
  * @timeout_s: error out after this long
+ * @refusals: gets the reasons why a task can't be stopped
  *
  * Goes on until no new thread or child shows up, so tasks that clone or fork
  * meanwhile are caught. Zombies are listed, not stopped. Tasks
@@ -18,7 +19,7 @@
  * shared with another process) are refused by name and the whole tree is released.
  * Return: 0 and the tree; -ESRCH if there is no such task; -EBUSY after refusals.
  */
-int must_check seize_tree(pid_t root, unsigned int timeout_s, struct remote_tree *ret);
+int must_check seize_tree(pid_t root, unsigned int timeout_s, struct refusals *refusals, struct remote_tree *ret);
 
 /** seize_bind - from here on our death kills every task of the tree at once. */
 void seize_bind(struct remote_tree *tree);

@@ -126,11 +126,13 @@ static void check_process(struct watching *watching, struct remote_process *proc
 			       pid);
 }
 
+/* We may be the tracer still, of a thread that we could not stop and that will not hear of its release before it wakes up. */
 static void check_tracer(struct watching *watching, const struct remote_thread *thread)
 {
 	struct proc_status status = { 0 };
 
-	if (!proc_read_status(thread->process->pid, thread->tid, &status) && status.tracer_pid)
+	if (!proc_read_status(thread->process->pid, thread->tid, &status) && status.tracer_pid &&
+	    status.tracer_pid != getpid())
 		refuse(watching->refusals, "task %d: it is being traced by task %d; end the tracer first",
 		       thread->process->pid, status.tracer_pid);
 	proc_status_free(&status);

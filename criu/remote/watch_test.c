@@ -75,22 +75,43 @@ static void test_tree(void)
 	waitpid(pid, NULL, 0);
 }
 
+/* A process that traces @pid until it is killed. */
+static pid_t start_tracer(pid_t pid)
+{
+	struct proc_status status = { 0 };
+	pid_t tracer = fork();
+
+	if (!tracer) {
+		ptrace(PTRACE_SEIZE, pid, 0, 0);
+		pause();
+		_exit(0);
+	}
+	for (int i = 0; i < 1000 && status.tracer_pid != tracer; i++) {
+		usleep(1000);
+		proc_status_free(&status);
+		CHECK(!proc_read_status(pid, pid, &status));
+	}
+	proc_status_free(&status);
+	return tracer;
+}
+
 static void test_refused(void)
 {
 	struct refusals refusals = { .keep = true };
 	struct remote_tree tree;
-	pid_t pid = start(0, 0);
-	int status;
+	pid_t pid = start(0, 0), tracer;
 
 	settle(pid);
-	CHECK_EQ(ptrace(PTRACE_SEIZE, pid, 0, 0), 0);
+	tracer = start_tracer(pid);
 	CHECK_EQ(watch_tree(pid, &refusals, &tree), 0);
 	CHECK_EQ(refusals.n, 1);
 	CHECK(refusals.kept.n && strstr(refusals.kept.data[0].text, "being traced"));
 	watch_free(&tree);
 	refusals_free(&refusals);
+	kill(tracer, SIGKILL);
+	waitpid(tracer, NULL, 0);
 	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
+	waitpid(pid, NULL, 0);
 
 	CHECK_EQ(watch_tree(getpid(), &refusals, &tree), 0);
 	CHECK(refusals.kept.n && strstr(refusals.kept.data[0].text, "criu itself"));
