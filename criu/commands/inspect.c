@@ -142,6 +142,8 @@ const struct report_unknown *report_unknowns(const struct report *report, size_t
 			       "calls dispatched" },
 		{ "seccomp", "whether the seccomp filters can be read, and whether one of them has a supervisor" },
 		{ "vdso", "whether the vdso of each task has room for the stub of remote calls" },
+		{ "ipc", "whether adjustments of System V semaphores (SEM_UNDO) are each of one whole process, and "
+			 "whether what mq_notify(3) asked for can be asked for again" },
 	};
 
 	*ret_n = report->images_dir ? 0 : ARRAY_SIZE(unknowns);

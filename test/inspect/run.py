@@ -28,7 +28,7 @@ from box import Failure, wait_for  # noqa: E402
 
 SHARER = os.path.join(HERE, "sharer.py")
 FIELDS = {"version", "source", "ok", "tasks", "objects", "refusals", "unknown"}
-UNKNOWN = ["mdwe", "security", "registers", "seccomp", "vdso"]
+UNKNOWN = ["mdwe", "security", "registers", "seccomp", "vdso", "ipc"]
 TASK_FIELDS = {"pid", "ppid", "comm", "state", "threads"}
 OBJECT_FIELDS = {"id", "kind", "name", "filesystem", "size_bytes", "allocated_bytes", "resident_bytes", "decision",
                  "reason", "holders"}
