@@ -82,7 +82,7 @@ def shm_worker(me, name, lock, turn, stopping):
     while not stopping.is_set():
         with turn:
             while cells[0] % WORKERS != me and not stopping.is_set():
-                turn.wait(1)
+                turn.wait()
             if stopping.is_set():
                 break
             step = cells[0]
@@ -109,7 +109,7 @@ def shm(log):
     last = 0
     while log.go_on():
         with turn:
-            turn.wait_for(lambda: cells[0] >= last + BATCH, 5)
+            log.check(turn.wait_for(lambda: cells[0] >= last + BATCH, 60), "nobody takes a turn")
             log.check(cells[0] >= last, f"the counter went back from {last} to {cells[0]}")
             log.check(cells[1] == 0, f"{cells[1]} turns were lost")
             last = cells[0]
