@@ -7,6 +7,7 @@ chromium-sandbox  run by an ordinary user, with its sandbox, whose processes hav
                   refused and says so, and Chromium goes on
 """
 import os
+import re
 import shutil
 import subprocess
 
@@ -48,8 +49,9 @@ class Sandbox(Chromium):
             raise Failure("the dump was not refused")
         if box.whole(images):
             raise Failure("there is an image of a refused dump")
-        if "namespace" not in text:
-            raise Failure(f"the refusal does not speak of namespaces: {text}")
+        for kind in "user", "pid", "net":
+            if not re.search(rf"task \d+: .*\b{kind}\w* namespace", text):
+                raise Failure(f"the refusal does not speak of {kind} namespaces: {text}")
         self.progress()
         shutil.rmtree(images)
         return {"tasks": len(self.members())}
