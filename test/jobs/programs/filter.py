@@ -1,4 +1,4 @@
-"""Sends numbered lines through a filter and checks what comes out; see job_rust.py.
+"""Sends numbered lines through a filter and checks what comes out; see job_rust.py and job_go.py.
 
     filter.py LOG STOP FILTER...
 """

@@ -54,7 +54,7 @@ class Program:
     """One job.  A subclass sets the constants and has start(), progress() and finish()."""
 
     name = None             # as the user names it
-    packages = ()           # Debian packages; the first one's version is reported
+    packages = ()           # Debian packages; their versions are reported
     options = ()            # options for dump and restore, those a user of the original would give
     cycles = 3              # dumps and restores in a row
     seconds = 60            # all of it may take so long
@@ -72,6 +72,10 @@ class Program:
         self.root = None
 
     # --- what a subclass has to say ---
+
+    def versions(self):
+        """{package: version} of what runs."""
+        return {p: version(p) for p in self.packages if not p.endswith("-dev")}
 
     def needs(self):
         """Raise Skip if the machine lacks something else than packages."""
@@ -221,7 +225,7 @@ def run_job(cls, cycles, tally):
         if "dump_ms" not in middle(figures):
             return
         print("RESULT " + json.dumps({"name": job.name, "date": time.strftime("%Y-%m-%d"), "kernel": os.uname().release,
-                                      "versions": {p: version(p) for p in job.packages},
+                                      "versions": job.versions(),
                                       "options": list(job.options), "cycles": len(figures), **middle(figures)}))
     except Skip as e:
         tally.skip(cls.name, str(e))

@@ -1,4 +1,4 @@
-"""A program in Rust: ripgrep, linked statically but for C libraries.
+"""A program in Rust: ripgrep, linked statically but for C libraries. Debian has none that is linked to nothing.
 
 ripgrep           reads numbered lines from a pipe and has to give back, in order and with the right line numbers, every
                   second of them

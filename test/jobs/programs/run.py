@@ -58,8 +58,8 @@ def table(log):
     rows = [json.loads(line[7:]) for line in box.read(log).splitlines() if line.startswith("RESULT ")]
     print("| program | version | processes | cycles | dump | restore | image | options |\n|" + " --- |" * 8)
     for row in rows:
-        first = next(iter(row["versions"].items()), ("", ""))
-        print(f"| {row['name']} | {' '.join(first)} | {row['tasks']} | {row['cycles']} | {row['dump_ms']} ms | "
+        versions = ", ".join(" ".join(item) for item in row["versions"].items())
+        print(f"| {row['name']} | {versions} | {row['tasks']} | {row['cycles']} | {row['dump_ms']} ms | "
               f"{row['restore_ms']} ms | {row['image_bytes'] / (1 << 20):.1f} MiB | {' '.join(row['options'])} |")
 
 
