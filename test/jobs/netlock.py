@@ -4,6 +4,8 @@ import struct
 
 NETLINK_NETFILTER = 12
 NFT_MSG_GETTABLE = 10 << 8 | 1
+NFNLGRP_NFTABLES = 7
+SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
 
 
 def locks():
@@ -17,3 +19,25 @@ def locks():
             text += block
             if struct.unpack_from("=H", block, 4)[0] in (2, 3):
                 return b"CRIU-" in text
+
+
+class Watch:
+    """Notes each change of nf_tables in this network namespace, however short it lasts."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+        self.socket.bind((0, 0))
+        self.socket.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTABLES)
+        self.socket.setblocking(False)
+
+    def changed(self):
+        """Whether there was a change since the last question."""
+        found = False
+        while True:
+            try:
+                found |= bool(self.socket.recv(65536))
+            except BlockingIOError:
+                return found
+
+    def close(self):
+        self.socket.close()

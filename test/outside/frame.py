@@ -48,6 +48,8 @@ class Tool:
         try:
             box.dump(self.pid, images, *extra)
         except Failure:
+            if box.whole(images):
+                raise Failure("there are images of a refused dump") from None
             return " ".join(box.errors(images, "dump"))
         raise Failure("the dump succeeded")
 

@@ -36,9 +36,12 @@ def case_tcp_refused(case):
     for host in "127.0.0.1", "::1":
         tool, ours, names = tcp_of(case, host)
         answers(ours)
+        watch = netlock.Watch()
         must_say(tool.refuses(tool.images()), f"TCP connection (ESTABLISHED) from {names[0]} to {names[1]}",
                  "--tcp-established", "--tcp-close")
-        locked(False, "refused")
+        if watch.changed():
+            raise Failure("nf_tables were touched before the refusal")
+        watch.close()
         answers(ours)
         tool.end()
 
@@ -49,8 +52,12 @@ def case_tcp_kept(case):
         tool, ours, _ = tcp_of(case, host)
         answers(ours)
         images = tool.images()
+        watch = netlock.Watch()
         tool.dump(images, "--tcp-established")
         locked(True, "dumped")
+        if not watch.changed():
+            raise Failure("changes of nf_tables are not seen")
+        watch.close()
         ours.send(b"meanwhile")
         must_say(restore_fails(images), "--tcp-established")
         box.restore(images, "--tcp-established")
