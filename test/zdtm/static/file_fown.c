@@ -19,12 +19,13 @@ static struct owner {
 };
 #define NR ARRAY_SIZE(owners)
 
-static volatile sig_atomic_t caught, caught_fd;
+/* Since the start, so that one too many shows. */
+static volatile sig_atomic_t caught[NSIG], caught_fd;
 
 static void handler(int sig, siginfo_t *info, void *context)
 {
 	(void)context;
-	caught = sig;
+	caught[sig]++;
 	caught_fd = info->si_fd;
 }
 
@@ -60,16 +61,23 @@ int main(int argc, char **argv)
 			return fail("signal of owner %u is %d", i, fcntl(owners[i].fds[0], F_GETSIG));
 		if (!(fcntl(owners[i].fds[0], F_GETFL) & O_ASYNC))
 			return fail("owner %u: O_ASYNC is lost", i);
-		caught = 0;
+		if (caught[sig])
+			return fail("owner %u got signal %d %d times although nothing has come", i, sig, (int)caught[sig]);
 		if (write(owners[i].fds[1], "x", 1) != 1)
 			return fail("write");
 		/* To oneself it arrives before the call returns. */
-		if (caught != sig)
-			return fail("owner %u got signal %d instead of %d", i, (int)caught, sig);
+		if (caught[sig] != 1)
+			return fail("owner %u got signal %d %d times", i, sig, (int)caught[sig]);
 		if (owners[i].sig && caught_fd != owners[i].fds[0])
 			return fail("owner %u: the signal names descriptor %d", i, (int)caught_fd);
 	}
 
+	for (i = 0; i < NR; i++) {
+		int sig = owners[i].sig ? owners[i].sig : SIGIO;
+
+		if (caught[sig] != 1)
+			return fail("signal %d came %d times", sig, (int)caught[sig]);
+	}
 	pass();
 	return 0;
 }
