@@ -115,7 +115,7 @@ def remove_large(images):
             os.truncate(path, 0)
 
 
-def measure(arguments, runs, before_restore=None):
+def measure(arguments, runs, before_restore=None, before_dump=None):
     """(dump, restore, frozen) times of a program that is dumped and restored again and again."""
     root = start(arguments)
     pids = box.tree(root)
@@ -124,6 +124,8 @@ def measure(arguments, runs, before_restore=None):
     try:
         for run in range(runs + 1):
             images = images_dir(many_files)
+            if before_dump:
+                before_dump(root)
             dumps.append(box.dump(root, images))
             box.gone(pids)
             frozen.append(frozen_seconds(images))

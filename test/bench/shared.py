@@ -3,11 +3,13 @@
     shared.py [-r RUNS] [--quick] [NAME...]
 
 Dump and restore of an object with 1, 4 and 64 holders, dense and sparse, each as a ratio
-to a floor measured beside it: one direct write of as many bytes to the same disk, and one
-copy of them from the page cache to fresh memory.  Then many objects with many mappings,
+to a floor measured beside it: dump and frozen time to one direct write of as many bytes to
+the same disk, restore to one copy of them from the page cache to fresh memory, images to the
+bytes of data.  Then many objects with many mappings,
 and one vast object with a few pages.  The best of the runs counts.
 """
 import argparse
+import errno
 import os
 import shutil
 import sys
@@ -43,6 +45,26 @@ class Images:
             self.copies(images)
 
 
+def read_objects(pid):
+    """Bring what the job shares back into memory, where it is when the job works with it: a restore may leave it on disk."""
+    for name in os.listdir(f"/proc/{pid}/map_files"):
+        path = f"/proc/{pid}/map_files/{name}"
+        if not os.readlink(path).endswith(" (deleted)"):
+            continue
+        fd, at = os.open(path, os.O_RDONLY), 0
+        try:
+            while True:
+                at = os.lseek(fd, at, os.SEEK_DATA)
+                end = os.lseek(fd, at, os.SEEK_HOLE)
+                while at < end:
+                    at += len(os.pread(fd, min(end - at, 4 << 20), at))
+        except OSError as e:
+            if e.errno != errno.ENXIO:      # no data behind
+                raise
+        finally:
+            os.close(fd)
+
+
 def title(mib, where, stride):
     return f"{mib >> 10} GiB on {where}, {'dense' if stride == 1 else 'sparse'}"
 
@@ -56,10 +78,11 @@ def object_case(tally, mib, where, directory, stride, runs):
         name = f"{what}, {holders} holders"
         images = Images(Copies())
         write = Times(direct_writes(data_mib))
-        dump, restore, frozen = measure(f"pool {mib} {directory} {holders} {stride}", runs, images)
+        dump, restore, frozen = measure(f"pool {mib} {directory} {holders} {stride}", runs, images, read_objects)
         copy = Times(images.copies.fresh[1:])
         row(name, dump, restore, frozen, images.bytes,
-            f"{dump.least / write.least:5.2f} direct writes {restore.least / copy.least:5.2f} copies")
+            f"{dump.least / write.least:5.2f} {frozen.least / write.least:5.2f} direct writes "
+            f"{restore.least / copy.least:5.2f} copies {images.bytes / (data_mib << 20):5.2f} bytes")
         judge(tally, f"{name}: dump", dump, write.least * DUMP_LIMIT + overhead(holders), f"{DUMP_LIMIT} direct writes")
         judge(tally, f"{name}: restore", restore, copy.least * RESTORE_LIMIT + overhead(holders),
               f"{RESTORE_LIMIT} copies to fresh memory")
