@@ -26,6 +26,7 @@ struct images {
 
 /* A file with a name is as many entries as there are descriptions and ways to map it. */
 struct live_name {
+	const char *path;
 	struct report_object *object;
 	struct live_name *next;
 };
@@ -46,6 +47,37 @@ static void add_task(struct images *images, const struct task_image *task)
 		added->state = "stopped";
 	for (size_t i = 0; i < pstree->n_threads; i++)
 		added->threads[i] = (pid_t)pstree->threads[i];
+}
+
+/* --- names ------------------------------------------------------------------------ */
+
+static uint64_t hash_of(const char *text)
+{
+	uint64_t hash = 14695981039346656037U;
+
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * 1099511628211U;
+	return hash;
+}
+
+static struct report_object *find_live_name(const struct images *images, const char *path)
+{
+	const struct live_name *name = hash_get(&images->names, hash_of(path), 0);
+
+	while (name && strcmp(name->path, path))
+		name = name->next;
+	return name ? name->object : NULL;
+}
+
+static void add_live_name(struct images *images, const char *path, struct report_object *object)
+{
+	struct live_name *name = arena_new_of(images->report->arena, struct live_name);
+	uint64_t key = hash_of(path);
+
+	name->path = path;
+	name->object = object;
+	name->next = hash_get(&images->names, key, 0);
+	hash_put(&images->names, key, 0, name);
 }
 
 /* --- objects ---------------------------------------------------------------------- */
@@ -91,6 +123,23 @@ static int add_shmem_file(struct images *images, const struct shmem_file_image *
 	object->size_bytes = entry->size;
 	object->filesystem = entry->fs_type ? entry->fs_type : fs_name(entry->fs_magic, images->report->arena);
 	return err;
+}
+
+/* With --tmpfs-content. It may have several names. */
+static int add_carried(struct images *images, const CarriedFileEntry *carried)
+{
+	const ShmemFileEntry *file = carried->file;
+	struct report_object *object = report_add_object(images->report);
+
+	object->kind = "live-file";
+	object->name = file->n_names ? file->names[0] : "";
+	object->filesystem = file->fs_type ? file->fs_type : fs_name(file->fs_magic, images->report->arena);
+	object->size_bytes = file->size;
+	object->decision = DECISION_CARRIED;
+	object->reason = "restore takes the file if it is there, and else makes it from its content in the images";
+	for (size_t i = 0; i < file->n_names; i++)
+		add_live_name(images, file->names[i], object);
+	return saved_bytes(images, carried->id, &object->allocated_bytes);
 }
 
 static int add_memfd(struct images *images, const MemfdInodeEntry *entry)
@@ -164,34 +213,20 @@ static void add_remap(struct images *images, const RemapFilePathEntry *remap)
 	hash_put(&images->objects, SPACE_FILE, remap->orig_id, object);
 }
 
-static uint64_t hash_of(const char *text)
-{
-	uint64_t hash = 14695981039346656037U;
-
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * 1099511628211U;
-	return hash;
-}
-
 static struct report_object *live_file(struct images *images, const RegFileEntry *reg, bool add)
 {
-	uint64_t key = hash_of(reg->name);
-	struct live_name *first = hash_get(&images->names, key, 0), *name = first;
+	struct report_object *object = find_live_name(images, reg->name);
 
-	while (name && strcmp(name->object->name, reg->name))
-		name = name->next;
-	if (name || !add)
-		return name ? name->object : NULL;
-	name = arena_new_of(images->report->arena, struct live_name);
-	name->next = first;
-	name->object = report_add_object(images->report);
-	name->object->kind = "live-file";
-	name->object->name = reg->name;
-	name->object->size_bytes = reg->has_size ? reg->size : 0;
-	name->object->decision = DECISION_FILE;
-	name->object->reason = "the content is in the file, which must be there at restore";
-	hash_put(&images->names, key, 0, name);
-	return name->object;
+	if (object || !add)
+		return object;
+	object = report_add_object(images->report);
+	object->kind = "live-file";
+	object->name = reg->name;
+	object->size_bytes = reg->has_size ? reg->size : 0;
+	object->decision = DECISION_FILE;
+	object->reason = "the content is in the file, which must be there at restore";
+	add_live_name(images, reg->name, object);
+	return object;
 }
 
 /* What a file entry leads to, if that is shared memory. @map: it is mapped shared, which makes it so. */
@@ -298,7 +333,7 @@ static int add_mappings(struct images *images, const struct task_image *task)
 
 /* --- the whole -------------------------------------------------------------------- */
 
-static int add_objects(struct images *images)
+static int add_objects(struct images *images, const struct options *options)
 {
 	struct model *model = &images->model;
 	int err = 0;
@@ -309,6 +344,8 @@ static int add_objects(struct images *images)
 		err = add_memfd(images, model->memfds.data[i]);
 	for (size_t i = 0; !err && i < model->sysv_shms.n; i++)
 		err = add_segment(images, model->sysv_shms.data[i]);
+	for (size_t i = 0; !err && i < model->carried_files.n; i++)
+		err = add_carried(images, model->carried_files.data[i]);
 	for (size_t i = 0; !err && i < model->remaps.n; i++)
 		add_remap(images, model->remaps.data[i]);
 	/* Mappings first: they decide which files are shared memory. */
@@ -316,6 +353,13 @@ static int add_objects(struct images *images)
 		err = add_mappings(images, &model->tasks.data[i]);
 	for (size_t i = 0; !err && i < model->tasks.n; i++)
 		add_fds(images, &model->tasks.data[i]);
+	for (size_t i = 0; !err && i < model->external_objects.n; i++) {
+		struct report_object *object = find_object(images, SPACE_SHMEM, model->external_objects.data[i]->id);
+
+		/* Restore asks about objects of the tree only. */
+		if (object)
+			inspect_external(model->external_objects.data[i], options, images->report, object);
+	}
 	for (size_t i = 0; i < images->report->objects.n; i++)
 		report_sort_holders(images->report->objects.data[i]);
 	return err;
@@ -346,7 +390,7 @@ static int read_all(struct images *images, const struct options *options, const 
 		return err;
 	for (size_t i = 0; i < images->model.tasks.n; i++)
 		add_task(images, &images->model.tasks.data[i]);
-	err = add_objects(images);
+	err = add_objects(images, options);
 	if (!err)
 		err = check_pages(images);
 	if (!err)

@@ -80,7 +80,11 @@ static bool is_shared_memory(const struct inode *inode)
 {
 	if (inode->kind == INODE_OTHER)
 		return inode->fs_magic == FS_MAGIC_SECRETMEM;
-	return inode->kind != INODE_FILE || inode->mapped_shared || inode->unlinked || inode->remap_files.n;
+	/* A message queue is no memory, with or without a name. */
+	if (inode->fs_magic == FS_MAGIC_MQUEUE)
+		return false;
+	return inode->kind != INODE_FILE || inode->mapped_shared || inode->unlinked || inode->remap_files.n ||
+	       inode->carried_names.n;
 }
 
 /*
@@ -113,6 +117,29 @@ static const struct refusal *find_refusal(const struct refusals *refusals, uint3
 	return NULL;
 }
 
+/* What is saved of a shared object, by what makes it one (shmem_is_object()). */
+static const char *object_reason(const struct inode *inode)
+{
+	if (inode->kind == INODE_SYSV)
+		return "a segment that the tree has attached: its content is written once, whoever holds it";
+	if (inode->kind != INODE_FILE)
+		return "memory without a path: its content is written once, whoever holds it";
+	if (inode->is_lower)
+		return "mapped before overlayfs copied it up: what the mappings show is written once, of any size";
+	if (inode->mapped_shared)
+		return "its name is gone and it is mapped shared: its content is written once, of any size";
+	return "its name is gone and it is memory in huge pages: its content is written once, of any size";
+}
+
+static const char *attach_reason(const struct inode *inode)
+{
+	if (!inode->outsiders.n)
+		return "processes that /proc does not show have it attached, and it stays with them: nothing of its "
+		       "content is written; restore attaches the tree to it again, as long as it exists";
+	return "it stays with its holders outside: nothing of its content is written; restore attaches the tree to it "
+	       "again, as long as one of them lives";
+}
+
 /* In the order in which the plan decides (remap.c, shmem.c). */
 static void set_decision(const struct live *live, const struct inode *inode, struct report_object *object)
 {
@@ -121,45 +148,70 @@ static void set_decision(const struct live *live, const struct inode *inode, str
 	if (refusal) {
 		object->decision = DECISION_REFUSED;
 		object->reason = arena_strdup(live->report->arena, refusal->text);
-	} else if (inode->kind == INODE_ANON_SHARED || inode->kind == INODE_MEMFD) {
-		object->decision = DECISION_OBJECT;
-		object->reason = "memory without a path: its content is written once, whoever holds it";
-	} else if (inode->is_lower) {
-		object->decision = DECISION_OBJECT;
-		object->reason =
-			"mapped before overlayfs copied it up: what the mappings show is written once, of any size";
+	} else if (inode->attached) {
+		object->decision = DECISION_ATTACH;
+		object->reason = attach_reason(inode);
 	} else if (shmem_is_object(inode)) {
 		object->decision = DECISION_OBJECT;
-		object->reason = "its name is gone and it is mapped shared: its content is written once, of any size";
+		object->reason = object_reason(inode);
 	} else if (inode->ghost_id || inode->unlinked) {
 		object->decision = DECISION_GHOST;
 		object->reason = "its name is gone and nobody in the tree maps it shared: a copy, within --ghost-limit";
 	} else if (inode->link) {
 		object->decision = DECISION_LINK;
 		object->reason = "its name is gone, but it has others: a temporary link is made";
+	} else if (inode->carried_names.n) {
+		object->decision = DECISION_CARRIED;
+		object->reason = "it has a name: restore takes the file if it is there, and else makes it from the "
+				 "content that is written, too (--tmpfs-content)";
 	} else {
 		object->decision = DECISION_FILE;
 		object->reason = "it has a name: the content stays in the file, which must be there at restore";
 	}
 }
 
-/* A holder outside that did not lead to a refusal. */
-static void note_outsiders(const struct live *live, struct report_object *object)
+static bool has_outside_holders(const struct report_object *object)
 {
-	bool outside = false;
-
 	for (size_t i = 0; i < object->holders.n; i++)
-		outside |= object->holders.data[i].outside;
-	if (!outside || object->decision == DECISION_REFUSED)
-		return;
-	if (object->decision == DECISION_FILE || object->decision == DECISION_LINK)
-		object->reason =
-			arena_printf(live->report->arena, "%s; holders outside keep sharing it", object->reason);
-	else
-		object->reason = arena_printf(live->report->arena,
-					      "%s; holders outside keep the old one, which makes no difference as long "
-					      "as nobody writes",
-					      object->reason);
+		if (object->holders.data[i].outside)
+			return true;
+	return false;
+}
+
+/* Is it seen that there are two? Of a segment by its id (external.c). */
+static bool may_be_noticed(const struct inode *inode)
+{
+	bool write = inode->kind == INODE_SYSV;
+
+	for (size_t i = 0; i < inode->holders.n; i++)
+		write |= inode->holders.data[i].write;
+	for (size_t i = 0; i < inode->outsiders.n; i++)
+		write |= inode->outsiders.data[i].write;
+	return write;
+}
+
+/* What is saved of something that those outside go on holding. */
+static const char *end_of_sharing(const struct live *live, const struct inode *inode, struct report_object *object)
+{
+	if (!may_be_noticed(inode))
+		return "holders outside keep the old one, which nobody can tell, for nobody can write to it";
+	if (live->survey->options.external_holders != EXTERNAL_COPY)
+		return "holders outside keep the old one: from then on neither side sees what the other does with it";
+	object->decision = DECISION_COPY;
+	return "holders outside keep the old one, and sharing ends (--external-holders copy)";
+}
+
+/* Those that did not lead to a refusal. */
+static void note_outsiders(const struct live *live, const struct inode *inode, struct report_object *object)
+{
+	const char *note = NULL;
+
+	if (object->decision == DECISION_OBJECT || object->decision == DECISION_GHOST)
+		note = inode->outsiders.n ? end_of_sharing(live, inode, object) : NULL;
+	else if (object->decision != DECISION_REFUSED && object->decision != DECISION_ATTACH)
+		note = has_outside_holders(object) ? "holders outside keep sharing it" : NULL;
+	if (note)
+		object->reason = arena_printf(live->report->arena, "%s; %s", object->reason, note);
 }
 
 static void add_holders(const struct live *live, const struct inode *inode, struct report_object *object)
@@ -210,7 +262,7 @@ static void add_object(struct live *live, const struct inode *inode)
 	set_decision(live, inode, object);
 	add_holders(live, inode, object);
 	report_sort_holders(object);
-	note_outsiders(live, object);
+	note_outsiders(live, inode, object);
 }
 
 /* --- the whole -------------------------------------------------------------------- */

@@ -79,7 +79,7 @@ static bool shows_outsiders(const struct report_object *object)
 	if (object->decision != DECISION_FILE)
 		return true;
 	for (size_t i = 0; i < object->holders.n; i++)
-		if (strchr(object->holders.data[i].access, 'w'))
+		if (report_may_write(&object->holders.data[i]))
 			return true;
 	return false;
 }
@@ -94,7 +94,7 @@ static void for_each_process(const struct report_object *object, void (*call)(vo
 		struct holding holding = { .object = object, .first = &holders[i] };
 
 		for (end = i; end < object->holders.n && same_holder(&holders[end], &holders[i]); end++)
-			holding.write |= strchr(holders[end].access, 'w') != NULL;
+			holding.write |= report_may_write(&holders[end]);
 		holding.alone = !i && end == object->holders.n;
 		if (outsiders || !holding.first->outside)
 			call(arg, &holding);

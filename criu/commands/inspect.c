@@ -11,8 +11,9 @@
 #define EXIT_REFUSED 1
 
 const char *const decision_words[DECISIONS] = {
-	[DECISION_OBJECT] = "shared-object", [DECISION_GHOST] = "ghost",     [DECISION_LINK] = "link-remap",
-	[DECISION_FILE] = "file-system",     [DECISION_REFUSED] = "refused",
+	[DECISION_OBJECT] = "shared-object", [DECISION_ATTACH] = "attach",   [DECISION_COPY] = "copy",
+	[DECISION_GHOST] = "ghost",	     [DECISION_LINK] = "link-remap", [DECISION_FILE] = "file-system",
+	[DECISION_CARRIED] = "carried",	     [DECISION_REFUSED] = "refused",
 };
 
 /* --- the report ------------------------------------------------------------------- */
@@ -123,6 +124,13 @@ const char *report_kind_text(const struct report_object *object)
 		if (!strcmp(texts[i].kind, object->kind))
 			return texts[i].text;
 	return object->kind;
+}
+
+bool report_may_write(const struct report_holder *holder)
+{
+	bool private = holder->fd < 0 && strchr(holder->access, 'p');
+
+	return !private && strpbrk(holder->access, "w?");
 }
 
 const char *report_verdict(const struct report *report)

@@ -27,7 +27,7 @@ struct report_task {
 struct report_holder {
 	pid_t pid;
 	const char *comm;
-	bool outside;
+	bool outside;	     /* of the tree; of images: when they were dumped */
 	bool in_flight;	     /* in a message that waits at socket fd */
 	int fd;		     /* -1: a mapping */
 	uint64_t start, end; /* of a mapping */
@@ -35,10 +35,13 @@ struct report_holder {
 };
 
 enum decision {
-	DECISION_OBJECT, /* written once, as a shared object */
-	DECISION_GHOST,	 /* a copy */
-	DECISION_LINK,	 /* a temporary hard link */
-	DECISION_FILE,	 /* left to the file system */
+	DECISION_OBJECT,  /* written once, as a shared object */
+	DECISION_ATTACH,  /* stays with its holders outside, nothing is written */
+	DECISION_COPY,	  /* written, although holders outside who share it keep theirs: the user says so */
+	DECISION_GHOST,	  /* a copy */
+	DECISION_LINK,	  /* a temporary hard link */
+	DECISION_FILE,	  /* left to the file system */
+	DECISION_CARRIED, /* left to the file system, and written as well */
 	DECISION_REFUSED,
 	DECISIONS
 };
@@ -99,6 +102,13 @@ int must_check inspect_live(const struct options *options, const struct kernel_f
 int must_check inspect_images(const struct options *options, const struct kernel_features *features,
 			      struct report *ret);
 
+/**
+ * inspect_external - the holders outside that images recorded of @object, and what restore does about them
+ * Of inspect_images(), when all holders of the tree are there; errors are held (log_hold_errors()).
+ */
+void inspect_external(const ExternalObjectEntry *entry, const struct options *options, struct report *report,
+		      struct report_object *object);
+
 /* Writers. Errors of writing stay in the stream. */
 void inspect_text(const struct report *report, FILE *out);
 void inspect_json(const struct report *report, FILE *out);
@@ -114,6 +124,9 @@ const char *report_size(uint64_t bytes, char buf[32]);
 
 /** report_kind_text - "deleted file". */
 const char *report_kind_text(const struct report_object *object);
+
+/** report_may_write - can @holder write to the object? Not through a private mapping. */
+bool report_may_write(const struct report_holder *holder);
 
 /** report_verdict - the sentence about the whole, without its full stop. */
 const char *report_verdict(const struct report *report);

@@ -2,6 +2,7 @@
 
 #include "commands/inspect.h"
 #include "util/escape.h"
+#include "util/log.h"
 #include "util/test.h"
 
 /* In every text that somebody else chose. */
@@ -110,6 +111,67 @@ static void test_empty(void)
 	report_free(&report);
 }
 
+/* Images may say anything. */
+static void test_external(enum external_holders how, bool saved, enum decision wanted)
+{
+	const struct options options = { .external_holders = how };
+	ExternalHolderEntry mapping = EXTERNAL_HOLDER_ENTRY__INIT, fd = EXTERNAL_HOLDER_ENTRY__INIT;
+	ExternalHolderEntry *holders[] = { &mapping, &fd };
+	ExternalObjectEntry entry = EXTERNAL_OBJECT_ENTRY__INIT;
+	struct report_object *object;
+	struct report report;
+
+	mapping.pid = 9;
+	mapping.start = 0x1000;
+	mapping.end = 0x2000;
+	mapping.comm = fd.comm = NASTY;
+	mapping.access = "rw-s";
+	fd.pid = 8;
+	fd.has_fd = true;
+	fd.fd = 5;
+	fd.access = NASTY;
+	entry.kind = entry.name = NASTY;
+	entry.saved = saved;
+	entry.holders = holders;
+	entry.n_holders = 2;
+	report_init(&report);
+	report.images_dir = "/images";
+	object = add_object(&report, DECISION_OBJECT);
+	log_hold_errors(true);
+	inspect_external(&entry, &options, &report, object);
+	log_hold_errors(false);
+	CHECK_EQ(object->decision, wanted);
+	CHECK_EQ(report.refusals.n, wanted == DECISION_REFUSED);
+	CHECK_EQ(object->holders.n, 2);
+	CHECK(object->holders.data[0].outside && object->holders.data[0].end == 0x2000);
+	CHECK_STR(object->holders.data[0].access, "rw-s");
+	CHECK_EQ(object->holders.data[1].fd, 5);
+	CHECK_STR(object->holders.data[1].access, "?");
+	written(&report, inspect_text);
+	CHECK(!strchr(text, '\x1b') && strstr(text, "OUTSIDE 9"));
+	report_free(&report);
+}
+
+static void test_externals(void)
+{
+	test_external(EXTERNAL_DEFAULT, false, DECISION_ATTACH);
+	test_external(EXTERNAL_DEFAULT, true, DECISION_COPY);
+	test_external(EXTERNAL_ATTACH, true, DECISION_ATTACH);
+	test_external(EXTERNAL_COPY, true, DECISION_COPY);
+	test_external(EXTERNAL_COPY, false, DECISION_REFUSED);
+	test_external(EXTERNAL_REFUSE, true, DECISION_REFUSED);
+}
+
+static void test_may_write(void)
+{
+	CHECK(report_may_write(&(struct report_holder){ .fd = -1, .access = "rw-s" }));
+	CHECK(!report_may_write(&(struct report_holder){ .fd = -1, .access = "rw-p" }));
+	CHECK(!report_may_write(&(struct report_holder){ .fd = -1, .access = "r--s" }));
+	CHECK(report_may_write(&(struct report_holder){ .fd = 3, .access = "w" }));
+	CHECK(!report_may_write(&(struct report_holder){ .fd = 3, .access = "p" }));
+	CHECK(report_may_write(&(struct report_holder){ .fd = 3, .access = "?" }));
+}
+
 static void test_sizes(void)
 {
 	char buf[32];
@@ -124,6 +186,8 @@ static void test_sizes(void)
 int main(void)
 {
 	test_sizes();
+	test_may_write();
+	test_externals();
 	test_empty();
 	test_writers(2);
 	test_writers(200);

@@ -2,7 +2,7 @@
 
     run.py [NAME...]
 
-Names: live, outsider, changing, images, html, screenshot, options, agreement.  `agreement` runs programs of
+Names: live, outsider, attach, copy, readers, carried, changing, images, html, screenshot, options, agreement.  `agreement` runs programs of
 test/zdtm, each inspected right before it is dumped.
 """
 import argparse
@@ -11,6 +11,7 @@ import glob
 import html.parser
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -36,7 +37,7 @@ MAPPING_FIELDS = {"pid", "comm", "outside", "type", "start", "end", "access"}
 FD_FIELDS = {"pid", "comm", "outside", "type", "fd", "access"}
 REFUSAL_FIELDS = {"text", "task", "object"}
 KINDS = {"deleted-file", "live-file", "anonymous", "memfd", "sysv", "other"}
-DECISIONS = {"shared-object", "ghost", "link-remap", "file-system", "refused"}
+DECISIONS = {"shared-object", "attach", "copy", "ghost", "link-remap", "file-system", "carried", "refused"}
 
 # Programs of test/zdtm, one for each way the plan can decide; all that are refused come in addition.
 AGREE = """static/delshm_family static/delshm_outsider static/delshm_links static/delshm_private static/memfd02
@@ -206,6 +207,125 @@ def test_outsider():
         wanted = sorted(r["text"] for r in found["refusals"])
         check(done.returncode == 1 and said == wanted, f"inspect says {wanted}, dump says {said}")
     return f"{len(wanted)} reasons"
+
+
+# sharer.py fills two pages of its object with this
+MARKED_PAGE = b"SHARED!\n" * 512
+
+
+def saved(images):
+    """(times a page of the shared object, whether the ghost) is in the images."""
+    def content(pattern):
+        return b"".join(pathlib.Path(p).read_bytes() for p in sorted(glob.glob(f"{images}/{pattern}")))
+    return content("pages-*.img").count(MARKED_PAGE), b"boo" in content("ghost-file-*.img")
+
+
+def places(obj):
+    """Who holds it where, and what it is: as JSON has it."""
+    return sorted((h["outside"], h["pid"], h["comm"], h["type"], h.get("start", 0), h.get("fd", -1), h["access"])
+                  for h in obj["holders"])
+
+
+def by_name(found):
+    return {o["name"]: o for o in found["objects"] if o["kind"] != "live-file"}
+
+
+def dumped_with(job, how):
+    """(live objects by name, objects of the images by name, the images) of a tree whose objects are held outside."""
+    words = ["--external-holders", how]
+    live = report("-t", str(job.root), *words, status=0)
+    images = box.fresh_dir(job.dir, "images")
+    box.dump(job.root, images, *words)
+    box.gone(job.pids)
+    check(all(box.alive(p) for p in job.outsiders), "the holder outside is gone")
+    return by_name(live), by_name(report("-D", images, status=0)), images
+
+
+def check_alike(live, found):
+    """Images say of each object what was said of the tree, and name the same holders inside and outside."""
+    check(set(live) == set(found), f"{set(found)} is not {set(live)}")
+    for name, obj in found.items():
+        check(obj["decision"] == live[name]["decision"], f"{name}: {obj['decision']}, live {live[name]['decision']}")
+        # what becomes a ghost is not recorded to have been held outside
+        ghost = any(h["outside"] for h in live[name]["holders"]) and not any(h["outside"] for h in obj["holders"])
+        check(places(obj) == places(live[name]) or ghost, f"{name}: {places(obj)} is not {places(live[name])}")
+        check(obj["resident_bytes"] is None, f"{name}: resident {obj['resident_bytes']} in images")
+
+
+def test_attach():
+    """It stays with those outside, inspect says so, and no page of it is in the images."""
+    with Sharer("attach", "--procs", "2", "--outsider") as job:
+        live, found, images = dumped_with(job, "attach")
+        check_alike(live, found)
+        words = {o["decision"] for o in live.values()}
+        check(words == {"attach"} and len(live) == 4, f"decisions {words} of {len(live)}")
+        check(saved(images) == (0, False), f"in the images: {saved(images)}")
+        for name, obj in found.items():
+            check(obj["allocated_bytes"] == 0, f"{name}: {obj['allocated_bytes']} bytes saved")
+            check(holders(obj, True) == set(job.outsiders) == holders(live[name], True), f"{name}: holders {obj}")
+            check("nothing of its content is written" in live[name]["reason"], f"{name}: {live[name]['reason']}")
+            check("not in the images" in obj["reason"], f"{name}: {obj['reason']}")
+        text = inspect("-D", images, status=0).stdout.decode()
+        check(f"OUTSIDE {job.outsiders[0]} (python3)" in text and " attach: " in text, f"the text: {text}")
+        page = os.path.join(job.dir, "page.html")
+        inspect("-D", images, "--html", page, status=0)
+        text, _ = check_page(page)
+        check('<g class="attach">' in text and '<rect class="out"' in text, "the page")
+        # what these images can't be restored with
+        for how in ("copy", "refuse"):
+            refused = report("-D", images, "--external-holders", how, status=1)
+            check({r["object"] for r in refused["refusals"]} == {o["id"] for o in found.values()}, f"{how}: {refused}")
+        box.restore(images)
+        job.pids = box.tree(job.root)
+        again = by_name(report("-t", str(job.root), "--external-holders", "attach", status=0))
+        check_alike(live, {n: dict(o, resident_bytes=None) for n, o in again.items()})
+    return f"{len(found)} objects"
+
+
+def test_copy():
+    """Sharing ends by the user's choice: inspect says so, and each object is in the images once."""
+    with Sharer("copy", "--procs", "2", "--outsider") as job:
+        live, found, images = dumped_with(job, "copy")
+        ghost = next(n for n in live if "a ghost" in n)
+        check({o["decision"] for o in live.values()} == {"copy"} and len(live) == 4, f"{live}")
+        check(all("sharing ends" in o["reason"] for o in live.values()), f"{live}")
+        # external-objects.img has shared objects only
+        check(found[ghost]["decision"] == "ghost", f"{found[ghost]}")
+        check_alike(live, dict(found, **{ghost: dict(found[ghost], decision="copy")}))
+        check(saved(images) == (2, True), f"in the images: {saved(images)}")
+        check(named({"objects": list(found.values())}, "shared object")["allocated_bytes"] == 8192, "saved bytes")
+        attach = by_name(report("-D", images, "--external-holders", "attach", status=0))
+        check({o["decision"] for n, o in attach.items() if n != ghost} == {"attach"}, f"{attach}")
+    return f"{len(found)} objects"
+
+
+def test_readers():
+    """What is held outside, too, but nobody can write to, is saved as if it were not, with any option."""
+    with Sharer("readers", "--procs", "2", "--outsider", "--readers") as job:
+        for words in ([], ["--external-holders", "attach"], ["--external-holders", "copy"]):
+            live = by_name(report("-t", str(job.root), *words, status=0))
+            check({o["decision"] for o in live.values()} == {"shared-object"} and live, f"{words}: {live}")
+            check(all("nobody can write" in o["reason"] for o in live.values()), f"{words}: {live}")
+        images = box.fresh_dir(job.dir, "images")
+        box.dump(job.root, images, "--external-holders", "attach")
+        check_alike(live, by_name(report("-D", images, status=0)))
+        check(saved(images)[0] == 2, f"in the images: {saved(images)}")
+    return f"{len(live)} objects"
+
+
+def test_carried():
+    """A file that has its name, and whose content is saved all the same."""
+    with Sharer("carried", "--procs", "2", "--tmpfs") as job:
+        check(named(report("-t", str(job.root), status=0), "/dev/shm/kept")["decision"] == "file-system", "by default")
+        live = named(report("-t", str(job.root), "--tmpfs-content", status=0), "/dev/shm/kept")
+        images = box.fresh_dir(job.dir, "images")
+        box.dump(job.root, images, "--tmpfs-content")
+        found = named(report("-D", images, status=0), "/dev/shm/kept")
+        for obj in (live, found):
+            check((obj["kind"], obj["decision"], obj["size_bytes"]) == ("live-file", "carried", 8192), f"{obj}")
+        check(places(live) == places(found), f"{places(found)} is not {places(live)}")
+        check(found["allocated_bytes"] == 4096, f"{found}")
+        os.unlink("/dev/shm/kept")
 
 
 def test_changing():
@@ -378,7 +498,8 @@ def test_agreement(tally):
             tally.skip(short, "the test was skipped")
 
 
-TESTS = {"live": test_live, "outsider": test_outsider, "changing": test_changing, "images": test_images,
+TESTS = {"live": test_live, "outsider": test_outsider, "attach": test_attach, "copy": test_copy,
+         "readers": test_readers, "carried": test_carried, "changing": test_changing, "images": test_images,
          "html": test_html, "screenshot": test_screenshot, "options": test_options, "agreement": test_agreement}
 COUNT_THEMSELVES = {"screenshot", "agreement"}
 

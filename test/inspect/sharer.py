@@ -1,9 +1,11 @@
 """Processes that share memory in every way, and then sleep.
 
-    sharer.py [--procs N] [--outsider] [--busy]
+    sharer.py [--procs N] [--outsider] [--busy] [--readers] [--tmpfs]
 
 The process that is started is the root of a tree of N processes.  --outsider: one more process holds everything but
-is not in the tree.  --busy: one of the tree forks, maps and opens all the time.  Prints "outsider PID" and "ready".
+is not in the tree.  --busy: one of the tree forks, maps and opens all the time.  --readers:
+they share one deleted file only, and none of them can write to it.  --tmpfs: they share one file of a tmpfs that has
+its name.  Prints "outsider PID" and "ready".
 """
 import argparse
 import mmap
@@ -14,13 +16,16 @@ import time
 # no UTF-8, and something that HTML, XML, a shell or a terminal would take for more than a name
 NAME = b"/dev/shm/shared object \xff<b>&\"'\x1b[2J"
 
+MARK = b"SHARED!\n"
+
 
 def make():
     """Everything that can be shared, held by who calls it and by who is forked from now on."""
     fd = os.open(NAME, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     os.ftruncate(fd, 1 << 20)
     deleted = mmap.mmap(fd, 1 << 20)
-    deleted[:8192] = b"x" * 8192
+    for i in range(0, 8192, len(MARK)):  # in pieces, so that no memory but the object has a page of it
+        deleted[i:i + len(MARK)] = MARK
     os.unlink(NAME)
     ghost = os.open("/dev/shm/a ghost", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     os.write(ghost, b"boo")
@@ -32,6 +37,24 @@ def make():
     live = os.open("live", os.O_RDWR | os.O_CREAT, 0o600)
     os.ftruncate(live, 8192)
     return fd, deleted, ghost, anonymous, memfd, live, mmap.mmap(live, 8192)
+
+
+def make_readers():
+    """A deleted file that was written and is now only read."""
+    make_fd = os.open(NAME, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    for _ in range(0, 8192, len(MARK)):
+        os.write(make_fd, MARK)
+    fd = os.open(NAME, os.O_RDONLY)
+    os.close(make_fd)
+    os.unlink(NAME)
+    return fd, mmap.mmap(fd, 8192, prot=mmap.PROT_READ)
+
+
+def make_kept():
+    fd = os.open("/dev/shm/kept", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    os.ftruncate(fd, 8192)
+    os.write(fd, MARK)
+    return fd, mmap.mmap(fd, 8192)
 
 
 def hold_outside():
@@ -66,8 +89,10 @@ def main():
     parser.add_argument("--procs", type=int, default=2)
     parser.add_argument("--outsider", action="store_true")
     parser.add_argument("--busy", action="store_true")
+    parser.add_argument("--readers", action="store_true")
+    parser.add_argument("--tmpfs", action="store_true")
     options = parser.parse_args()
-    held = make()
+    held = make_readers() if options.readers else make_kept() if options.tmpfs else make()
     if options.outsider:
         hold_outside()
     for i in range(options.procs - 1):
