@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include "mem/fs-place.h"
 #include "mem/ghost.h"
 #include "mem/remap.h"
 #include "util/log.h"
@@ -174,9 +175,9 @@ static int copy_in(const struct ghost_content *content, int fd, uint64_t offset,
 			ssize_t n = pwrite(fd, buf + done, part - done, (off_t)(offset + done));
 
 			if (n < 0)
-				return fail_errno("%s: write %zu bytes at %#llx of %llu", content->path, part - done,
+				return fail_errno("%s: write %zu bytes at %#llx of %llu%s", content->path, part - done,
 						  (unsigned long long)(offset + done),
-						  (unsigned long long)content->size);
+						  (unsigned long long)content->size, fs_room_hint(errno));
 			done += n;
 		}
 		if (err)

@@ -141,7 +141,7 @@ static int find_link(struct remap_restore *remaps, const struct model *model, st
 	link->fd = -1;
 	err = open_link(model, group->remaps[0]->remap_id, link);
 	while (!err && n < group->n_paths) {
-		err = remap_open_as(link->fd, group->paths[n], guard, &group->fds[n]);
+		err = remap_open_as(link->fd, link->path, group->paths[n], guard, &group->fds[n]);
 		if (!err)
 			n++;
 	}

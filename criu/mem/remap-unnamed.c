@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <sys/xattr.h>
 
 #include "kernel/path.h"
+#include "mem/fs-place.h"
 #include "mem/remap.h"
 #include "mem/tmpfs.h"
 #include "mem/xattrs.h"
@@ -184,29 +184,37 @@ static bool takes_no_file(int err)
 	return err == -EROFS || err == -EACCES;
 }
 
+static int check_place(const struct making *making, int refused)
+{
+	const struct unnamed_file *file = making->file;
+	const struct fs_place place = {
+		.path = file->paths[0],
+		.magic = file->fs_magic,
+		.type = file->fs_type,
+		.dir = making->home.dir,
+		.dir_fd = making->home.dir_fd,
+		.refused = refused,
+		.mounts = file->mounts,
+	};
+
+	return fs_place_check(&place);
+}
+
 /* @refused: why the directory it should be made in takes no file; 0 if there is none. */
 static void tell_place(const struct making *making, const char *wanted, int refused)
 {
-	const char *path = making->file->paths[0];
-	struct statfs fs;
+	const struct unnamed_file *file = making->file;
 
 	if (refused)
-		pr_warn("%s: its directory takes no file (%s), so it is made in %s", path, strerror(-refused),
+		pr_warn("%s: its directory takes no file (%s), so it is made in %s", file->paths[0], strerror(-refused),
 			making->home.dir);
 	else if (strcmp(wanted, making->home.dir))
-		pr_info("%s: %s is gone, so it is made in %s", path, wanted, making->home.dir);
-	if (!making->file->fs_magic || fstatfs(making->home.dir_fd, &fs))
-		return;
-	if ((uint32_t)fs.f_type == (uint32_t)making->file->fs_magic) {
-		tmpfs_compare(making->file->mounts, path, making->file->fs_options, making->fd);
-		return;
-	}
-	pr_warn("%s: was on a file system of type %#llx and is made in %s, on one of type %#x: speed, quota and limits "
-		"may differ",
-		path, (unsigned long long)making->file->fs_magic, making->home.dir, (uint32_t)fs.f_type);
+		pr_info("%s: %s is gone, so it is made in %s", file->paths[0], wanted, making->home.dir);
+	if (file->fs_magic)
+		tmpfs_compare(file->mounts, file->paths[0], file->fs_options, making->fd);
 }
 
-/* In the directory of the first name, or in the nearest one above it that takes a file. */
+/* In the directory of the first name, or in the nearest one above it that takes a file, if it is of the same type. */
 static int make_inode(struct making *making)
 {
 	const char *path = making->file->paths[0];
@@ -217,11 +225,14 @@ static int make_inode(struct making *making)
 		return err;
 	to_parent(wanted);
 	for (;;) {
+		err = check_place(making, refused);
+		if (err)
+			return err;
 		err = make_inode_here(making);
 		if (!err)
 			break;
 		if ((!takes_no_file(err) && err != -ENOENT) || making->temporary[0] || !to_parent(making->home.dir))
-			return fail(-err, "%s: make a file in %s", path, making->home.dir);
+			return fail(-err, "%s: make a file in %s%s", path, making->home.dir, fs_room_hint(-err));
 		refused = refused ?: err;
 		close(making->home.dir_fd);
 		err = place_open(&making->home);
@@ -458,7 +469,7 @@ int remap_make_unnamed(const struct unnamed_file *file, int *ret_fds)
 	return err;
 }
 
-int remap_open_as(int fd, const char *path, struct guard *guard, int *ret_fd)
+int remap_open_as(int fd, const char *own_path, const char *path, struct guard *guard, int *ret_fd)
 {
 	struct unnamed_file file = { .paths = &path, .n_paths = 1, .guard = guard };
 	struct making making = { .file = &file, .fd = fd, .home.dir_fd = -1 };
@@ -467,7 +478,7 @@ int remap_open_as(int fd, const char *path, struct guard *guard, int *ret_fd)
 	if (fstat(fd, &making.st))
 		return fail_errno("%s: fstat", path);
 	file.mode = making.st.st_mode;
-	err = place_above(path, &making.home);
+	err = place_above(own_path, &making.home);
 	err = err ?: open_paths(&making, ret_fd);
 	place_close(&making.home);
 	return err;

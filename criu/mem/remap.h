@@ -86,9 +86,9 @@ struct tmpfs_mounts;
  * remap_make_unnamed - an unlinked file that reads as @path in /proc/PID/maps
  *
  * O_TMPFILE in the directory of @path, @fill()ed, linked as @path for the
- * moment it takes to open it, unlinked. If the directory is gone: in the
- * nearest one above it that exists on the same file system; if the name is taken: under a name
- * beside it. File systems without O_TMPFILE: a temporary name from the start.
+ * moment it takes to open it, unlinked. If the directory is gone or takes no file: in the
+ * nearest one above it that does, on a file system of the same type, or an error; if the name is taken: under
+ * a name beside it. File systems without O_TMPFILE: a temporary name from the start.
  * All names are registered with the guard (mem/guard.h) before they exist.
  */
 struct unnamed_file {
@@ -103,9 +103,10 @@ struct unnamed_file {
 	struct timespec atime, mtime;
 	ShmemFileXattr *const *xattrs;
 	size_t n_xattrs;
-	uint64_t fs_magic;		/* of the file system it lived on; a change is warned about; 0: not known */
-	const char *fs_options;		/* tmpfs_options() of it, likewise; NULL: not known */
-	struct tmpfs_mounts *mounts;	/* with @fs_options: to compare them */
+	uint64_t fs_magic;		/* of the file system it lived on; a change is refused; 0: not known */
+	const char *fs_type;		/* its name, for messages; may be NULL */
+	const char *fs_options;		/* tmpfs_options() of it; a change is warned about; NULL: not known */
+	struct tmpfs_mounts *mounts;	/* with @fs_magic: to compare them */
 	struct guard *guard;		/* borrowed; may be NULL */
 	int (*fill)(int fd, void *arg); /* regular files of @size > 0 */
 	void *fill_arg;
@@ -114,8 +115,11 @@ struct unnamed_file {
 /** ret_fds: one O_PATH descriptor per path, in order, owned by the caller; to be reopened through /proc/self/fd. */
 int must_check remap_make_unnamed(const struct unnamed_file *file, int *ret_fds);
 
-/** remap_open_as - the inode of @fd, which has a link left, opened (O_PATH) through the name @path for a moment. */
-int must_check remap_open_as(int fd, const char *path, struct guard *guard, int *ret_fd);
+/**
+ * remap_open_as - the inode of @fd, which has a link left, opened (O_PATH) through the name @path for a moment
+ * @own_path: that link; where @path can't be, its directory is used
+ */
+int must_check remap_open_as(int fd, const char *own_path, const char *path, struct guard *guard, int *ret_fd);
 
 /** remap_set_times - access and modification time of @fd, whatever its kind and mode. */
 int must_check remap_set_times(int fd, const char *path, struct timespec atime, struct timespec mtime);

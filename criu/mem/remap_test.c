@@ -1,6 +1,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
@@ -159,6 +160,30 @@ static void test_other_places(void)
 	CHECK(!fstat(theirs, &a) && !stat(taken, &b) && a.st_ino == b.st_ino && !a.st_size);
 	CHECK_EQ(count_entries(), 1);
 	unlink(taken);
+}
+
+/* On a file system of another type it is not made, neither there nor above. */
+static void test_other_type(void)
+{
+	auto_free char *here = in_dir("file"), *gone = in_dir("no/such/dir/file");
+	const char *paths[] = { here }, *gone_paths[] = { gone };
+	struct unnamed_file file = plain_file(paths, 1);
+	struct statfs fs;
+	int made = -1;
+
+	CHECK(!statfs(dir, &fs));
+	file.fs_magic = (uint32_t)fs.f_type ^ 1;
+	file.fs_type = "otherfs";
+	CHECK_EQ(remap_make_unnamed(&file, &made), -ENODEV);
+	file.paths = gone_paths;
+	CHECK_EQ(remap_make_unnamed(&file, &made), -ENODEV);
+	CHECK_EQ(made, -1);
+	file.fs_magic ^= 1;
+	if (CHECK_EQ(remap_make_unnamed(&file, &made), 0)) {
+		reads_as(made, here);
+		close(made);
+	}
+	CHECK_EQ(count_entries(), 0);
 }
 
 static void test_never_linked(void)
@@ -447,6 +472,7 @@ static void test_in(const char *template)
 	test_xattrs();
 	test_other_places();
 	test_symlinked_dir();
+	test_other_type();
 	test_never_linked();
 	test_types();
 	test_needed();

@@ -14,6 +14,7 @@
 #include <sys/statfs.h>
 
 #include "kernel/hugepages.h"
+#include "mem/fs-place.h"
 #include "mem/huge.h"
 #include "mem/inode.h"
 #include "mem/numa.h"
@@ -95,8 +96,9 @@ static ssize_t write_some(struct fill *fill, const char *buf, size_t bytes, uint
 		return 0;
 	}
 	return errno == EINTR ? 0
-			      : fail_errno("%s: write %zu bytes at %#llx of %llu", fill->content->name, bytes,
-					   (unsigned long long)offset, (unsigned long long)fill->content->size);
+			      : fail_errno("%s: write %zu bytes at %#llx of %llu%s", fill->content->name, bytes,
+					   (unsigned long long)offset, (unsigned long long)fill->content->size,
+					   fs_room_hint(errno));
 }
 
 static int write_all(struct fill *fill, size_t bytes, uint64_t offset)

@@ -256,6 +256,7 @@ static int make_file(struct shmem_restore *shmem, struct object *object, struct 
 		.xattrs = entry->xattrs,
 		.n_xattrs = entry->n_xattrs,
 		.fs_magic = entry->fs_magic,
+		.fs_type = entry->fs_type,
 		.fs_options = entry->fs_options,
 		.mounts = &shmem->mounts,
 		.guard = guard,

@@ -69,32 +69,77 @@ def thrice(place):
 
 @case("read-only at restore", places.Ext4, "delshm_counter_disk")
 def read_only(place):
-    """The object is made in the nearest directory that takes it, and the log says so."""
-    with started("delshm_counter_disk", f"{place.dir}/test") as tested:
+    """The object is made in the nearest directory of the same kind that takes it, and the log says so."""
+    at = f"{place.dir}/test"
+    with started("delshm_counter_disk", at) as tested:
         tested.dump()
-        place.remount("ro")
+        place.bind(at, at, "ro")
         tested.restore()
-        expect(tested.log("restore"), "is made in")
-        place.remount("rw")
+        expect(tested.log("restore"), "its directory takes no file (Read-only file system)", f"is made in {place.dir}")
+        paths = [line.split(None, 5)[5] for line, *_ in box.mappings(tested.pid, r"^\S+ ...s .* \(deleted\)$")]
+        if {os.path.dirname(path) for path in paths} != {place.dir}:
+            raise Failure("the object is not where the log says")
+        place.umount()
+        tested.finish()
+
+
+@case("read-only at restore, below another type", places.Ext4, "delshm_counter_disk")
+def read_only_below(place):
+    """A file of a disk does not become memory: refused until it can be written again."""
+    disk, above = f"{place.dir}/disk", f"{place.dir}/above"
+    at = f"{above}/disk"
+    os.mkdir(disk)
+    os.mkdir(above)
+    place.mount("tmpfs", "test", above)
+    os.mkdir(at)
+    place.bind(disk, at)
+    with started("delshm_counter_disk", f"{at}/test") as tested:
+        tested.dump()
+        places.run("mount", "-o", "remount,bind,ro", at)
+        before = names_below(place.mnt)
+        expect(tested.refused("restore"), f"{at}/test/", f"{above} above it is on a file system of another type (tmpfs, was ext4)",
+               "mount -o remount,rw", "Read-only file system")
+        if names_below(place.mnt) != before:
+            raise Failure(f"left behind: {names_below(place.mnt)}, were {before}")
+        places.run("mount", "-o", "remount,bind,rw", at)
+        tested.restore()
         tested.finish()
 
 
 @case("mount gone at restore", places.TmpfsLimited, "delshm_counter_disk")
 def mount_gone(place):
+    """Memory does not become a file on whatever disk is underneath."""
     with started("delshm_counter_disk", f"{place.dir}/test") as tested:
         tested.dump()
         with place.hidden():
-            tested.restore()
-            expect(tested.log("restore"), "was on a file system of type 0x1021994", "is made in")
+            expect(tested.refused("restore"), f"{place.dir}/test/", "was on a file system of type tmpfs",
+                   f"{place.dir} is on one of type", "mount one of type tmpfs there again")
             if names_below(place.mnt):
                 raise Failure(f"left in the empty directory: {names_below(place.mnt)}")
+        tested.restore()
+        tested.finish()
+
+
+@case("tmpfs mounted over it at restore", places.Ext4, "delshm_counter_disk")
+def mounted_over(place):
+    """Nor does a file on a disk become memory."""
+    with started("delshm_counter_disk", f"{place.dir}/test") as tested:
+        tested.dump()
+        place.mount("tmpfs", "test", place.mnt)
+        empty = used(place.mnt)
+        expect(tested.refused("restore"), f"{place.dir}/test/", "was on a file system of type ext4",
+               f"{place.dir} is on one of type tmpfs", "mount one of type ext4 there again")
+        if names_below(place.mnt) or used(place.mnt) != empty:
+            raise Failure(f"left on the tmpfs: {names_below(place.mnt)}, {used(place.mnt)}, was {empty}")
+        place.umount()
+        tested.restore()
         tested.finish()
 
 
 def no_room(place, tested, path, make_room):
     """Refused with a reason, nothing left; and with room the same images restore."""
     before = used(place.mnt), names_below(place.mnt)
-    expect(tested.refused("restore"), path, "No space left")
+    expect(tested.refused("restore"), path, "make room there", "No space left")
     after = used(place.mnt), names_below(place.mnt)
     if after != before:
         raise Failure(f"the failed restore left something: {before} became {after}")

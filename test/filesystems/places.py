@@ -83,6 +83,12 @@ class Place:
             raise
         self.mounts.append(at)
 
+    def bind(self, what, at, options=""):
+        run("mount", "--bind", what, at)
+        self.mounts.append(at)
+        if options:
+            run("mount", "-o", f"remount,bind,{options}", at)
+
     def new_image(self):
         """A file system on an image with holes: it takes little of the disk."""
         if os.path.exists(self.image):
