@@ -1,4 +1,4 @@
-/* What all fdinfo files have, locks, and the lines of single kinds of files. */
+/* What all fdinfo files have, and the lines of single kinds of files. */
 #include <errno.h>
 #include <fcntl.h>
 
@@ -106,75 +106,6 @@ static void test_pidfd(void)
 	CHECK_EQ(pid, -1);
 }
 
-static const struct {
-	const char *text;
-	struct proc_lock lock;
-} lock_lines[] = {
-	{ "1: FLOCK  ADVISORY  WRITE 359 00:13:11691 0 EOF",
-	  { .kind = PROC_LOCK_FLOCK, .type = F_WRLCK, .pid = 359, .end = INT64_MAX } },
-	{ "12: POSIX  ADVISORY  READ 0 fe:00:11059877 5 14\n",
-	  { .kind = PROC_LOCK_POSIX, .type = F_RDLCK, .start = 5, .end = 14 } },
-	{ "2: POSIX  *NOINODE* WRITE 7 <none>:0 9223372036854775807 EOF",
-	  { .kind = PROC_LOCK_OTHER, .type = F_WRLCK, .pid = 7, .start = INT64_MAX, .end = INT64_MAX } },
-	{ "3: OFDLCK ADVISORY  WRITE -1 08:02:1 0 0", { .kind = PROC_LOCK_OFD, .type = F_WRLCK, .pid = -1 } },
-	{ "4: LEASE  ACTIVE    READ 3230 fe:00:1 0 EOF",
-	  { .kind = PROC_LOCK_LEASE, .type = F_RDLCK, .pid = 3230, .end = INT64_MAX } },
-	{ "4: LEASE  BREAKING  UNLCK 3230 fe:00:1 0 EOF",
-	  { .kind = PROC_LOCK_LEASE, .breaking = true, .type = F_UNLCK, .pid = 3230, .end = INT64_MAX } },
-	{ "4: DELEG  ACTIVE    READ 3230 fe:00:1 0 EOF",
-	  { .kind = PROC_LOCK_OTHER, .type = F_RDLCK, .pid = 3230, .end = INT64_MAX } },
-	{ "5: FLOCK  MSNFS     RW    3230 fe:00:1 0 EOF",
-	  { .kind = PROC_LOCK_OTHER, .type = -1, .pid = 3230, .end = INT64_MAX } },
-	/* Who waits for a lock has none; fdinfo does not show it. */
-	{ "6: -> POSIX  ADVISORY  WRITE 3230 fe:00:1 0 EOF", { .kind = -1 } },
-};
-
-static void check_lock(const struct proc_lock *got, const struct proc_lock *want)
-{
-	CHECK_EQ(got->kind, want->kind);
-	CHECK_EQ(got->breaking, want->breaking);
-	CHECK_EQ(got->type, want->type);
-	CHECK_EQ(got->pid, want->pid);
-	CHECK_EQ(got->start, want->start);
-	CHECK_EQ(got->end, want->end);
-}
-
-static void test_lock(void)
-{
-	static const char *const bad[] = { "",
-					   "x",
-					   "1",
-					   "1: ",
-					   "1: FLOCK",
-					   "1: FLOCK  ADVISORY",
-					   "1: FLOCK  ADVISORY  WRITE",
-					   "1: FLOCK  ADVISORY  WRITE 359",
-					   "1: FLOCK  ADVISORY  WRITE 359 00:13:1",
-					   "1: FLOCK  ADVISORY  WRITE 359 00:13:1 0",
-					   "1: FLOCK  ADVISORY  WRITE 359 00:13:1 0 ",
-					   "1: FLOCK  ADVISORY  WRITE 359 00:13:1 0 EOFs",
-					   "1: FLOCK  ADVISORY  WRITE 359 00:13:1 0 9 9",
-					   "1: FLOCK  ADVISORY  WRITE x59 00:13:1 0 EOF",
-					   "1: FLOCK  ADVISORY  WRITE 99999999999 00:13:1 0 EOF",
-					   "1: POSIX  ADVISORY  WRITE 359 00:13:1 -1 EOF",
-					   "1: POSIX  ADVISORY  WRITE 359 00:13:1 10 9",
-					   "1: POSIX  ADVISORY  WRITE 359 00:13:1 0 9223372036854775808",
-					   "1: POSIX  ADVISORY\n  WRITE 359 00:13:1 0 9" };
-	struct proc_lock lock;
-
-	for (size_t i = 0; i < ARRAY_SIZE(lock_lines); i++) {
-		bool held = (int)lock_lines[i].lock.kind >= 0;
-
-		if (CHECK_EQ(proc_parse_lock(lock_lines[i].text, &lock), held ? 0 : -EINVAL) && held)
-			check_lock(&lock, &lock_lines[i].lock);
-		POKE(lock_lines[i].text, struct proc_lock, proc_parse_lock, nothing);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		CHECK_EQ(proc_parse_lock(bad[i], &lock), -EINVAL);
-	/* Without the end of the line; a byte less is "5 1", which is no range. */
-	CHECK_EQ(PREFIXES_ACCEPTED(lock_lines[1].text, struct proc_lock, proc_parse_lock, nothing), 1);
-}
-
 static void test_fdinfo(void)
 {
 	static const char text[] = "pos:\t4096\nflags:\t02100002\nmnt_id:\t29\nino:\t3921\n"
@@ -259,7 +190,6 @@ static void test_fanotify(void)
 int main(void)
 {
 	test_parse_quietly();
-	test_lock();
 	test_fdinfo();
 	test_pidfd();
 	test_watches();

@@ -116,9 +116,19 @@ struct proc_lock {
 	int type;	     /* F_RDLCK, F_WRLCK, F_UNLCK; of a lease that is broken: what it has to become */
 	pid_t pid;	     /* who took it; 0: has ended or can't be seen; -1: nobody in particular (OFD) */
 	uint64_t start, end; /* first and last byte; INT64_MAX: to the end, wherever that may be */
+	/* The file, by numbers that fit those of other locks only, not what stat(2) shows; all 0: none. */
+	unsigned int dev_major, dev_minor;
+	uint64_t ino;
+	bool waits; /* only in /proc/locks: it is no lock yet */
 };
 
 typedef VEC(struct proc_lock) proc_locks;
+
+/* The system call that a thread sleeps in. */
+struct proc_syscall {
+	int nr; /* -1: in none */
+	uint64_t args[6];
+};
 
 /* /proc/PID/fdinfo/FD, proc_pid_fdinfo(5); kind-specific lines stay text. */
 struct proc_fdinfo {
@@ -201,6 +211,18 @@ void proc_maps_free(proc_maps *maps);
 int must_check proc_read_fdinfo(pid_t pid, int fd, struct proc_fdinfo *ret);
 void proc_fdinfo_free(struct proc_fdinfo *info);
 
+/**
+ * proc_read_locks - /proc/locks: all locks that can be seen from our pid namespace, each followed by those who wait
+ * A lock whose taker has ended, or can't be seen, is left out with them, unless we are in the initial namespace.
+ */
+int must_check proc_read_locks(proc_locks *ret);
+
+/** proc_locks_conflict - is @a, held or waited for, in the way of @b? Both of one file, by different owners. */
+bool proc_locks_conflict(const struct proc_lock *a, const struct proc_lock *b);
+
+/** proc_read_syscall - /proc/PID/task/TID/syscall; false, quietly, if it can't be had. */
+bool proc_read_syscall(pid_t pid, pid_t tid, struct proc_syscall *ret);
+
 int must_check proc_read_timers(pid_t pid, proc_timers *ret);
 int must_check proc_read_mounts(pid_t pid, proc_mounts *ret);
 void proc_mounts_free(proc_mounts *mounts);
@@ -235,6 +257,8 @@ int must_check proc_parse_stat(const char *text, struct proc_stat *ret);
 int must_check proc_parse_status(const char *text, struct proc_status *ret);
 int must_check proc_parse_maps(const char *text, proc_maps *ret);
 int must_check proc_parse_lock(const char *text, struct proc_lock *ret);
+int must_check proc_parse_locks(const char *text, proc_locks *ret);
+int must_check proc_parse_syscall(const char *text, struct proc_syscall *ret);
 int must_check proc_parse_fdinfo(const char *text, struct proc_fdinfo *ret);
 int must_check proc_parse_timerfd(const char *text, struct proc_timerfd *ret);
 int must_check proc_parse_watches(const char *text, proc_watches *ret);
