@@ -6,6 +6,7 @@
 #include "checkpoint/dump.h"
 #include "checkpoint/semadj.h"
 #include "checkpoint/survey.h"
+#include "files/locks.h"
 #include "image/stats.h"
 #include "mem/external.h"
 #include "remote/keeper.h"
@@ -277,8 +278,10 @@ static int seize_and_dump(struct dump *dump)
 	err = dump_stopped_tree(dump);
 	if (err || dump->options->final_state == FINAL_RUNNING)
 		remap_undo(&dump->inodes);
-	if (!err && release_for(dump->options) == RELEASE_KILL)
+	if (!err && release_for(dump->options) == RELEASE_KILL) {
+		locks_tell_waiters(&dump->files);
 		disarm(dump);
+	}
 	seize_release(&dump->tree, err ? RELEASE_RUN : release_for(dump->options));
 	dump->frozen_us = stats_now_us() - start;
 	/* What is committed stays so. */

@@ -351,6 +351,7 @@ void files_dump_free(struct files_dump *ctx)
 	}
 	VEC_FREE(&state->pending);
 	VEC_FREE(&state->locks);
+	locks_waiters_free(state);
 	peek_guard_stop(state->peek_guard);
 	unix_dump_free(state);
 	inet_dump_free(state);

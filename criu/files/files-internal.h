@@ -53,6 +53,10 @@ struct held_lock {
 	pid_t taker;	   /* who took it: in the tree or not, dead or alive; 0 and below: unknown */
 	uint32_t files_id; /* whose POSIX lock it is; 0: it is the description's */
 	const struct desc_node *node;
+	struct proc_lock lock; /* as the kernel shows it */
+	const char *name;      /* of the file */
+	dev_t dev;	       /* of the file, by fstat(2) */
+	ino_t ino;
 };
 
 struct files_dump_state {
@@ -68,6 +72,7 @@ struct files_dump_state {
 	struct hash names;		  /* inode -> struct checked_name * */
 	struct hash lock_sets;		  /* (struct desc_node *, table or 0) -> struct lock_set * */
 	VEC(struct held_lock) locks;
+	struct lock_waiters *lock_waiters; /* owned; NULL before the first look (locks-waiters.c) */
 	struct proc_owners owners;
 	struct hash fresh;		 /* (family, type and protocol) -> descriptor of a new socket + 1 */
 	VEC(int) all_fresh;		 /* owned */

@@ -8,7 +8,7 @@
  *
  * A description is inherited, and its lock outlives the process that took it: it is saved once, with a task that has
  * the description, if possible the one that took it. Whoever waits for a lock sleeps in a system call that starts
- * again. The tree holds its locks until it is killed.
+ * again. The tree holds its locks until it is killed; who waits for one outside gets it then, see locks-waiters.c.
  *
  * Lost: that a process outside the tree has the same description. It keeps its lock, and the restore fails if it
  * still does so then. Of a broken lease, whether it was one for reading, where that can't be seen, and how long its
@@ -34,6 +34,11 @@ static const struct {
 	[PROC_LOCK_OFD] = { FILE_LOCK_OFD, "an open file description lock" },
 	[PROC_LOCK_LEASE] = { FILE_LOCK_LEASE, "a lease" },
 };
+
+const char *locks_kind_name(enum proc_lock_kind kind)
+{
+	return lock_kinds[kind].name;
+}
 
 /* What the lease has become, or has to: older kernels show something else in fdinfo. */
 static int lease_type(const struct file_desc *desc, const struct proc_lock *lock, uint32_t *ret)
@@ -92,6 +97,10 @@ static int add_lock(struct files_dump *ctx, const struct file_desc *desc, const 
 	VEC_PUSH(&ctx->model->file_locks, entry);
 	*VEC_ADD(&ctx->state->locks) = (struct held_lock){
 		.entry = entry,
+		.lock = *lock,
+		.name = arena_strdup(ctx->model->arena, desc->link),
+		.dev = desc->st.st_dev,
+		.ino = desc->st.st_ino,
 		.taker = lock->pid,
 		.files_id = held->files_id,
 		.node = held->node,
@@ -202,4 +211,5 @@ void locks_resolve(struct files_dump *ctx)
 			name_taker(ctx, held);
 		warn_of_outsider(ctx, held);
 	}
+	locks_tell_waiters(ctx);
 }

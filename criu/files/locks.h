@@ -24,6 +24,17 @@ int must_check locks_collect(struct files_dump *ctx, struct file_desc *desc, con
 /** locks_resolve - when all tasks are known: who is to take a lock again. */
 void locks_resolve(struct files_dump *ctx);
 
+/** locks_kind_name - "a POSIX lock". */
+const char *locks_kind_name(enum proc_lock_kind kind);
+
+/**
+ * locks_tell_waiters - warn of processes outside the tree that wait for a lock of it, each once (locks-waiters.c)
+ * Only of a tree that is to be killed. In the plan, and again right before the kill.
+ */
+void locks_tell_waiters(struct files_dump *ctx);
+
+void locks_waiters_free(struct files_dump_state *state);
+
 /* --- restore (locks-restore.c) -------------------------------------------------- */
 
 /** locks_validate - -EINVAL, logged, if the images have locks that nobody asked for. */
