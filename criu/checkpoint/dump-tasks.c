@@ -1,5 +1,6 @@
 #include "checkpoint/dump-ctx.h"
 #include "checkpoint/semadj.h"
+#include "files/mqueue.h"
 #include "files/tty.h"
 #include "mem/mm-lock.h"
 #include "mem/numa.h"
@@ -184,6 +185,8 @@ int dump_tasks(struct dump *dump)
 		err = interrupt_pending();
 		err = err ? err : dump_group(&group);
 	}
+	if (!err)
+		mqueues_check_told(&dump->files);
 	if (!err && dump->refusals.n)
 		err = -EBUSY;
 	if (err)

@@ -313,8 +313,7 @@ int files_resolve(struct files_dump *ctx)
 int files_dump(struct files_dump *ctx)
 {
 	struct files_dump_state *state = files_dump_state(ctx);
-
-	int ret = mqueues_check_told(ctx);
+	int ret = 0;
 
 	for (size_t i = 0; !ret && i < state->pending.n; i++) {
 		struct file_desc *desc = state->pending.data[i];

@@ -105,8 +105,9 @@ void mqueue_resolve_told(struct files_dump *ctx, const struct file_desc *desc, M
 		queue->notify->fd = slot->fd;
 	else
 		refuse(ctx->refusals,
-		       "POSIX message queue %s: process %" PRIu32
-		       " is to be told of a message (mq_notify(3)) but has no descriptor of it any more: not supported",
+		       "POSIX message queue %s: process %" PRIu32 " is to be told of a message (mq_notify(3)) but has "
+		       "no descriptor of it any more: not supported; have "
+		       "it open the queue and take that back (mq_notify with NULL), or end it, before the dump",
 		       desc->link, queue->notify->pid);
 }
 
@@ -127,37 +128,35 @@ static const SaEntry *action_of(const struct task_image *task, uint32_t signo)
 	return signo == SIGKILL || signo == SIGSTOP || i >= tc->n_sigactions ? NULL : tc->sigactions[i];
 }
 
-static int check_told(const struct model *model, const MqueueEntry *queue)
+static void check_told(struct files_dump *ctx, const MqueueEntry *queue)
 {
-	const struct task_image *task = model_task(model, queue->notify->pid);
+	const struct task_image *task = model_task(ctx->model, queue->notify->pid);
 	const uint32_t signo = queue->notify->signo;
-	const SaEntry *action = task && signo ? action_of(task, signo) : NULL;
+	const SaEntry *action = task && task->n_core && signo ? action_of(task, signo) : NULL;
 	const bool has_handler = action && action->sigaction > (uintptr_t)SIG_IGN;
 
 	if (!action)
-		return 0;
+		return;
+	LOG_SCOPE("task", queue->notify->pid);
+	LOG_SCOPE("fd", queue->notify->fd);
 	if (has_handler ? action->flags & SA_SIGINFO : is_blocked(task, signo))
-		return fail(
-			ENOTSUP,
-			"POSIX message queue /%s: process %" PRIu32 " is to be told of a message by signal %" PRIu32
-			" (mq_notify(3)) and %s, so that it may look at the value that comes with it, which can't be "
-			"seen before: not supported; have it take that back before the dump",
-			queue->name, queue->notify->pid, signo,
-			has_handler ? "has a handler with SA_SIGINFO" : "waits for it (sigwaitinfo(2), signalfd(2))");
-	pr_warn("POSIX message queue /%s: the value that comes with signal %" PRIu32
-		" (mq_notify(3)) is 0 after restore",
-		queue->name, signo);
-	return 0;
+		refuse(ctx->refusals,
+		       "POSIX message queue /%s: it is to be told of a message by signal %" PRIu32
+		       " (mq_notify(3)) and %s, so that it may look at the value that comes with it, which can't be "
+		       "seen before: not supported; have it take that back before the dump",
+		       queue->name, signo,
+		       has_handler ? "has a handler with SA_SIGINFO" : "waits for it (sigwaitinfo(2), signalfd(2))");
+	else
+		pr_warn("POSIX message queue /%s: the value that comes with signal %" PRIu32
+			" (mq_notify(3)) is 0 after restore",
+			queue->name, signo);
 }
 
-int mqueues_check_told(struct files_dump *ctx)
+void mqueues_check_told(struct files_dump *ctx)
 {
-	int err = 0;
-
-	for (size_t i = 0; i < ctx->model->mqueues.n && !err; i++)
+	for (size_t i = 0; i < ctx->model->mqueues.n; i++)
 		if (ctx->model->mqueues.data[i]->notify)
-			err = check_told(ctx->model, ctx->model->mqueues.data[i]);
-	return err;
+			check_told(ctx, ctx->model->mqueues.data[i]);
 }
 
 /* --- restore ------------------------------------------------------------------- */

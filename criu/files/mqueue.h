@@ -27,8 +27,8 @@ int must_check mqueue_plan_told(struct files_dump *ctx, const struct file_desc *
 /** mqueue_resolve_told - a descriptor through which it is made again, when all tables are known. */
 void mqueue_resolve_told(struct files_dump *ctx, const struct file_desc *desc, MqueueEntry *queue);
 
-/** mqueues_check_told - when the tasks' handlers are known: does nobody get to see a value that can't be had? */
-int must_check mqueues_check_told(struct files_dump *ctx);
+/** mqueues_check_told - when the tasks' handlers are known: refuse if somebody gets to see a value that can't be had. */
+void mqueues_check_told(struct files_dump *ctx);
 
 /* Of one unlinked queue; in memory that is shared with the guard. */
 struct mqueue_note {
