@@ -152,6 +152,8 @@ const struct report_unknown *report_unknowns(const struct report *report, size_t
 		{ "vdso", "whether the vdso of each task has room for the stub of remote calls" },
 		{ "ipc", "whether adjustments of System V semaphores (SEM_UNDO) are each of one whole process, and "
 			 "whether what mq_notify(3) asked for can be asked for again" },
+		{ "terminals", "whether input waits for a pty's slave that nobody has opened yet, or more than the "
+			       "line discipline of a slave holds" },
 	};
 
 	*ret_n = report->images_dir ? 0 : ARRAY_SIZE(unknowns);

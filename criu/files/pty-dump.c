@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/vfs.h>
 
+#include "files/pty-queue.h"
 #include "files/pty-take.h"
 #include "files/tty-internal.h"
 #include "files/tty-settings.h"
@@ -151,8 +152,10 @@ static bool refuse_state(struct files_dump *ctx, const struct file_desc *desc, u
 	}
 	if (ioctl(desc->fd, TIOCGETD, &discipline) || discipline == N_TTY)
 		return false;
-	refuse(ctx->refusals, "pty %" PRIu32 ": line discipline %d: only that of terminals is supported", index,
-	       discipline);
+	refuse(ctx->refusals,
+	       "pty %" PRIu32 ": line discipline %d: only that of terminals is supported; set that again (TIOCSETD) "
+	       "before the dump, or end what uses it",
+	       index, discipline);
 	return true;
 }
 
@@ -196,8 +199,11 @@ int pty_plan_master(struct files_dump *ctx, struct file_desc *desc)
 	if (ioctl(desc->fd, TIOCGPTN, &index))
 		return fail_errno("%s: number of the pty", desc->link);
 	if (desc->link[0] != '/') {
-		refuse(ctx->refusals, "pty %" PRIu32 ": master %s: not reachable from criu's root directory", index,
-		       desc->link);
+		refuse(ctx->refusals,
+		       "pty %" PRIu32
+		       ": master %s: not reachable from criu's root directory; run criu where its devpts "
+		       "is mounted, or close the master before the dump",
+		       index, desc->link);
 		return 0;
 	}
 	err = stat_slave(desc, index, &slave);
@@ -229,8 +235,12 @@ int pty_plan_slave(struct files_dump *ctx, struct file_desc *desc)
 		return 0;
 	}
 	pty->exclusive |= flag_of(desc->fd, TIOCGEXCL);
+	if (pty_is_overfull(desc->fd))
+		refuse(ctx->refusals, "terminal %s: " PTY_OVERFULL, desc->link);
 	if (!ioctl(desc->fd, TIOCGETD, &discipline) && discipline != N_TTY)
-		refuse(ctx->refusals, "terminal %s: line discipline %d: only that of terminals is supported",
+		refuse(ctx->refusals,
+		       "terminal %s: line discipline %d: only that of terminals is supported; set that again "
+		       "(TIOCSETD) before the dump, or end what uses it",
 		       desc->link, discipline);
 	return 0;
 }
@@ -253,8 +263,10 @@ static struct pty_seen *behind_dev_tty(struct files_dump *ctx, const struct file
 			continue;
 		if (found)
 			refuse(ctx->refusals,
-			       "%s: ptys of two devpts have number %" PRIu32 ": which it is can't be seen", desc->link,
-			       pty->index);
+			       "%s: ptys of two devpts have number %" PRIu32
+			       ": which it is can't be seen; close it, or "
+			       "one of the two masters, before the dump",
+			       desc->link, pty->index);
 		found = pty;
 	}
 	return found;
@@ -359,6 +371,8 @@ int pty_dump(struct files_dump *ctx, const struct file_desc *desc)
 				       .master_id = pty->master->id,
 				       .slave_id = pty->slave->id,
 				       .index = pty->index,
+				       .pid = desc->pid,
+				       .fd = (uint32_t)desc->target_fd,
 				       .never_opened = !pty->slave_opened && !pty->slave->closed,
 			       }));
 	return 0;

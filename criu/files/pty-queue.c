@@ -119,6 +119,20 @@ static bool is_processed(const struct termios2 *settings)
 	       (settings->c_iflag & (ISTRIP | INLCR | IGNCR | ICRNL | IUCLC | IXON | PARMRK));
 }
 
+/* It is full a little earlier where a byte may become three. */
+static bool is_full(const struct termios2 *settings, size_t n)
+{
+	return is_processed(settings) && n + (settings->c_iflag & PARMRK ? 2 : 0) >= QUEUE_BYTES;
+}
+
+bool pty_is_overfull(int slave)
+{
+	struct termios2 settings;
+	int n;
+
+	return !get_settings(slave, &settings) && !ioctl(slave, FIONREAD, &n) && is_full(&settings, n);
+}
+
 static int take_input(int slave, struct pty_queue *queue)
 {
 	struct termios2 settings, raw;
@@ -141,7 +155,7 @@ static int take_input(int slave, struct pty_queue *queue)
 		undo = set_settings(slave, &settings);
 		err = err ? err : undo;
 	}
-	if (!err && is_processed(&settings) && queue->bytes.n + queue->lines.n >= QUEUE_BYTES)
+	if (!err && is_full(&settings, queue->bytes.n + queue->lines.n))
 		return -EOVERFLOW;
 	return err;
 }

@@ -31,6 +31,12 @@ void pty_queues_free(struct pty_queues *queues);
 bool pty_is_canonical(int fd);
 
 /**
+ * pty_is_overfull - does more wait for @slave than its line discipline holds, and would be processed by reading it?
+ * Of lines only those that are complete are seen, so that pty_take() may find out in the end.
+ */
+bool pty_is_overfull(int slave);
+
+/**
  * pty_open_slave - a new description of the slave of @master, not blocking; also if it is locked. Return: descriptor or
  * -errno.
  */

@@ -29,7 +29,9 @@ static int check_never_opened(const struct pty_note *note, const struct pty_take
 {
 	if (!note->never_opened || (!taken->queues.slave.bytes.n && !taken->queues.slave.lines.n))
 		return 0;
-	return fail(ENOTSUP, "pty %u: input waits for a slave that nobody has opened yet: not supported; open it first",
+	return fail(ENOTSUP,
+		    "pty %u: input waits for a slave that nobody has opened yet: not supported; have it opened, or the "
+		    "master closed, before the dump",
 		    note->index);
 }
 
@@ -38,6 +40,8 @@ static int take_one(int master, const struct pty_note *note, struct pty_taken *t
 	const int off = 0;
 	int err;
 
+	LOG_SCOPE("task", note->pid);
+	LOG_SCOPE("fd", note->fd);
 	if (ioctl(master, TIOCGPKT, &taken->packet) || (taken->packet && ioctl(master, TIOCPKT, &off)))
 		return fail_errno("pty %u: packet mode", note->index);
 	taken->slave = pty_open_slave(master, O_RDWR);
@@ -45,10 +49,7 @@ static int take_one(int master, const struct pty_note *note, struct pty_taken *t
 		return fail(-taken->slave, "pty %u: cannot open the slave", note->index);
 	err = pty_take(master, taken->slave, &taken->queues);
 	if (err == -EOVERFLOW)
-		return fail(-err,
-			    "pty %u: more input waits for the slave than its line discipline holds, and would be "
-			    "processed by reading it; let somebody read it first",
-			    note->index);
+		return fail(ENOTSUP, "pty %u: " PTY_OVERFULL, note->index);
 	if (err)
 		return fail(-err, "pty %u: cannot read what waits in it", note->index);
 	return check_never_opened(note, taken);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "util/macros.h"
 
@@ -12,8 +13,15 @@
 struct pty_note {
 	uint32_t master_id, slave_id; /* as tty-info.img calls them */
 	uint32_t index;
+	pid_t pid; /* who has the master, and where */
+	uint32_t fd;
 	bool never_opened; /* the slave: opening it changes what the master sees */
 };
+
+/* Known in the plan, or when it is taken: in canonical mode nobody can see how much it is. */
+#define PTY_OVERFULL                                                                                                   \
+	"more input waits for the slave than its line discipline holds, and would be processed by reading it: not "    \
+	"supported; have it read before the dump"
 
 struct pty_taken;
 

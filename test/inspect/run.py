@@ -29,7 +29,7 @@ from box import Failure, wait_for  # noqa: E402
 
 SHARER = os.path.join(HERE, "sharer.py")
 FIELDS = {"version", "source", "ok", "tasks", "objects", "refusals", "unknown"}
-UNKNOWN = ["mdwe", "security", "registers", "seccomp", "vdso", "ipc"]
+UNKNOWN = ["mdwe", "security", "registers", "seccomp", "vdso", "ipc", "terminals"]
 TASK_FIELDS = {"pid", "ppid", "comm", "state", "threads"}
 OBJECT_FIELDS = {"id", "kind", "name", "filesystem", "size_bytes", "allocated_bytes", "resident_bytes", "decision",
                  "reason", "holders"}
@@ -55,7 +55,7 @@ AGREE = """static/delshm_family static/delshm_outsider static/delshm_links stati
 # Known only once the tree is stopped; Documentation/inspect.md tells of them.
 UNFORESEEN = """static/prctl_mdwe static/sem_undo_shared static/sem_undo_thread static/refused_asked static/refused_mdwe
     static/refused_pidns static/mqueue_notify_value static/mqueue_notify_wait static/seccomp_notify_refused
-    static/ioperm_refused"""
+    static/ioperm_refused static/pty_unopened_input static/pty_overfull_line"""
 
 
 def check(condition, text):
