@@ -165,8 +165,9 @@ static int check_namespaces(const struct ids *ids, pid_t pid, pid_t tid, struct 
 	for (size_t i = 0; i < ARRAY_SIZE(ns_of_children); i++)
 		if (read_ns(dir, ns_of_children[i]) != ids->own_ns_of_children[i])
 			refuse(refusals,
-			       "thread %d: its next children would be in another namespace (%s): not supported", tid,
-			       ns_of_children[i]);
+			       "thread %d: its next children would be in another namespace (%s): not supported; have "
+			       "it go back with setns(2) before the dump",
+			       tid, ns_of_children[i]);
 	return 0;
 }
 
@@ -182,8 +183,11 @@ static int check_thread(const struct remote_process *process, pid_t tid, struct 
 			return fail(-order, "thread %d: cannot compare its %s with that of its process", tid,
 				    objects[shared[i]].name);
 		if (order)
-			refuse(refusals, "thread %d: has a %s of its own: threads like that can't be dumped", tid,
-			       objects[shared[i]].name);
+			refuse(refusals,
+			       "thread %d: has a %s of its own: threads like that can't be dumped; wait for its end, "
+			       "or "
+			       "start the program without such threads (unshare(2), clone(2))",
+			       tid, objects[shared[i]].name);
 	}
 	return 0;
 }
@@ -208,7 +212,10 @@ int ids_of_process(struct ids *ids, const struct remote_process *process, TaskKo
 		if (object == OBJECT_FILES)
 			*ret_new_files = owner == pid;
 		if (owner != pid && (object == OBJECT_VM || object == OBJECT_SIGHAND))
-			refuse(refusals, "shares its %s with task %d: processes like that can't be dumped",
+			refuse(refusals,
+			       "shares its %s with task %d: processes like that can't be dumped; wait until one of "
+			       "them "
+			       "has ended or executed a program",
 			       objects[object].name, owner);
 	}
 	for (size_t i = 0; i < process->n_threads; i++) {

@@ -74,12 +74,15 @@ static void check_holders(const struct semadj_list *list, const struct semadjust
 	if (list->also_of)
 		refuse(refusals,
 		       "System V semaphore set %d: task %d shares the adjustment of semaphore %u by %d at its end "
-		       "(SEM_UNDO) with task %d (CLONE_SYSVSEM): processes like that can't be dumped",
+		       "(SEM_UNDO) with task %d (CLONE_SYSVSEM): processes like that can't be dumped "
+		       "as long as there is one; have the semaphore given back before the dump",
 		       adjust->set->id, tid, adjust->num, adjust->adjust, list->also_of);
 	else if (tid != list->thread->process->pid)
 		refuse(refusals,
 		       "System V semaphore set %d: thread %d has an adjustment of its own (SEM_UNDO), of semaphore "
-		       "%u by %d: threads like that can't be dumped",
+		       "%u by %d: threads like that can't be dumped as long as there is one; have the semaphore given "
+		       "back "
+		       "before the dump",
 		       adjust->set->id, tid, adjust->num, adjust->adjust);
 }
 

@@ -137,7 +137,8 @@ static bool refuse_mark(struct files_dump *ctx, const struct proc_mark *mark)
 {
 	if (mark->kind == PROC_MARK_OTHER || (mark->mflags & ~MFLAGS_KNOWN) ||
 	    (!mark->watch.mask && !mark->watch.ignored_mask))
-		refuse(ctx->refusals, "fanotify group: a mark of a kind this version does not know");
+		refuse(ctx->refusals,
+		       "fanotify group: a mark of a kind this version does not know; remove it before the dump");
 	else if ((mark->watch.mask | mark->watch.ignored_mask) & MASK_PERMISSION)
 		refuse(ctx->refusals,
 		       "fanotify group: a mark asks for permission (mask %#" PRIx32

@@ -163,8 +163,10 @@ static void take_standard_device(struct files_dump *ctx, const struct stat *want
 	struct stat st;
 
 	if (!standard || stat(standard, &st) || !S_ISCHR(st.st_mode) || st.st_rdev != want->st_rdev) {
-		refuse(ctx->refusals, "device %s (%u:%u) is not reachable by its path", reg->name, major(want->st_rdev),
-		       minor(want->st_rdev));
+		refuse(ctx->refusals,
+		       "device %s (%u:%u) is not reachable by its path: have its node made there again, or close it, "
+		       "before the dump",
+		       reg->name, major(want->st_rdev), minor(want->st_rdev));
 		return;
 	}
 	if (!ctx->options->evasive_devices) {

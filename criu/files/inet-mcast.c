@@ -45,7 +45,9 @@ static int dump_group(struct files_dump *ctx, const struct file_desc *desc, cons
 	if (getsockopt(desc->fd, group->level, MCAST_MSFILTER, filter, &bytes))
 		return 0;
 	if (filter->gf_numsrc > SOURCES_MAX) {
-		refuse(ctx->refusals, "%s: it receives a multicast group from %u sources, at most %d can be kept",
+		refuse(ctx->refusals,
+		       "%s: it receives a multicast group from %u sources, at most %d can be kept: drop some of them "
+		       "(IP_DROP_SOURCE_MEMBERSHIP, MCAST_LEAVE_SOURCE_GROUP), or leave the group, before the dump",
 		       desc->link, filter->gf_numsrc, SOURCES_MAX);
 		return 0;
 	}

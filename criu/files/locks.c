@@ -64,14 +64,16 @@ static bool can_be_leased(const struct files_dump *ctx, const struct file_desc *
 static bool refuse_lock(struct files_dump *ctx, const struct file_desc *desc, const struct proc_lock *lock)
 {
 	if (lock->kind == PROC_LOCK_OTHER)
-		refuse(ctx->refusals, "%s: a lock of an unknown kind is held on it; this version does not save those",
+		refuse(ctx->refusals, "%s: a lock of an unknown kind is held on it; have it released before the dump",
 		       desc->link);
 	else if (!ctx->options->file_locks)
 		refuse(ctx->refusals, "%s: %s is held on it; use --file-locks to save it", desc->link,
 		       lock_kinds[lock->kind].name);
 	else if (lock->kind == PROC_LOCK_LEASE && !can_be_leased(ctx, desc))
 		refuse(ctx->refusals,
-		       "%s: there is a lease on it; of deleted and external files and memfds leases are not saved",
+		       "%s: there is a lease on it; of deleted and external files and memfds leases are not saved: "
+		       "have it "
+		       "given up (F_SETLEASE, F_UNLCK) before the dump",
 		       desc->link);
 	else
 		return false;

@@ -49,7 +49,9 @@ static TtyInfoEntry *named_info(struct files_dump *ctx, dev_t rdev, const char *
 	if (!n)
 		return NULL;
 	if (n > 1)
-		refuse(ctx->refusals, "%s: --external names two terminals with number %llx: which it is can't be seen",
+		refuse(ctx->refusals,
+		       "%s: --external names two terminals with number %llx: which it is can't be seen; name one of "
+		       "them only",
 		       whose, (unsigned long long)rdev);
 	desc.st.st_dev = dev;
 	n = ctx->model->ttys.n;

@@ -33,9 +33,13 @@ int remap_plan_file(struct inode *inode, const FileEntry *file, struct model *mo
 {
 	if (inode->fs_magic == FS_MAGIC_PROC)
 		refuse_object(refusals, inode->id,
-			      "%s: held open, but belongs to a process that has ended: not supported", file->reg->name);
+			      "%s: held open, but belongs to a process that has ended: not supported; close it before "
+			      "the dump",
+			      file->reg->name);
 	else if (S_ISSOCK(inode->st.st_mode))
-		refuse_object(refusals, inode->id, "%s: a deleted socket file that is held by its path: not supported",
+		refuse_object(refusals, inode->id,
+			      "%s: a deleted socket file that is held by its path: not supported; close it before the "
+			      "dump",
 			      file->reg->name);
 	else
 		VEC_PUSH(&inode->remap_files, file);

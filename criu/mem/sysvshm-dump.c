@@ -69,14 +69,16 @@ void sysvshm_plan(struct inode *inode, const struct options *options, struct ref
 	if (shmctl(id, IPC_STAT, &ds)) {
 		refuse_object(refusals, inode->id, "System V segment %d (%s, %lld bytes), task %d: %s", id, inode->name,
 			      (long long)inode->st.st_size, inode->holders.data[0].pid,
-			      errno == EACCES ? "criu may not examine it" : "belongs to another IPC namespace");
+			      errno == EACCES ? "criu may not examine it: run it with CAP_IPC_OWNER"
+					      : "belongs to another IPC namespace; run criu inside");
 		return;
 	}
 	/* The kernel counts mappings, also of processes that we can't see. */
 	if (!is_described_by(inode, &ds) || ds.shm_nattch < n)
 		refuse_object(refusals, inode->id,
-			      "System V segment %d (%s, %lld bytes), task %d: belongs to another IPC namespace", id,
-			      inode->name, (long long)inode->st.st_size, inode->holders.data[0].pid);
+			      "System V segment %d (%s, %lld bytes), task %d: belongs to another IPC namespace; run "
+			      "criu inside",
+			      id, inode->name, (long long)inode->st.st_size, inode->holders.data[0].pid);
 	else if (ds.shm_nattch > n && !inode->outsiders.n)
 		judge_unseen(inode, &ds, n, options, refusals);
 }

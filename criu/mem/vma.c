@@ -202,7 +202,9 @@ static int check_file(const struct collect *collect, const struct proc_map *map,
 	};
 
 	if (!S_ISREG(vma->inode->st.st_mode)) {
-		refuse_object(collect->refusals, vma->inode->id, "%s is a mapping of a device or another special file",
+		refuse_object(collect->refusals, vma->inode->id,
+			      "%s is a mapping of a device or another special file: what it shows is in the driver; "
+			      "unmap it before the dump",
 			      map->name);
 		return 0;
 	}
@@ -246,7 +248,8 @@ static int set_inode(struct collect *collect, const struct proc_map *map, struct
 		break;
 	case INODE_OTHER:
 		refuse_object(collect->refusals, vma->inode->id,
-			      "%s is a mapping of a kernel object that cannot be saved", map->name);
+			      "%s is a mapping of a kernel object that cannot be saved; unmap it before the dump",
+			      map->name);
 		break;
 	}
 	return 0;

@@ -335,7 +335,7 @@ int remote_open(struct remote_process *process)
 	if (addr == -EACCES)
 		return fail(ENOTSUP,
 			    "task %d: it may not have memory that is both writable and executable (PR_SET_MDWE, or a "
-			    "security module's policy): tasks like that can't be dumped",
+			    "security module's policy): tasks like that can't be dumped; start the program without it",
 			    process->pid);
 	if (addr < 0 && addr > -4096)
 		return fail(-addr, "task %d: cannot map %zu bytes of scratch memory in it", process->pid,

@@ -86,7 +86,8 @@ static int pkeys_dump(struct task_ctx *ctx, struct batch *batch, void *priv)
 	}
 	if (execute_only && (allocated | used) & 1U << 1)
 		return fail(ENOTSUP, "The process has allocated protection key 1 and memory that may only be executed, "
-				     "for which the kernel would take that key after restore");
+				     "for which the kernel would take that key after restore: have the key freed "
+				     "(pkey_free(2)), or that memory made readable, before the dump");
 	if (allocated & ~1U) {
 		mm->has_pkeys = true;
 		mm->pkeys = allocated & ~1U;

@@ -24,7 +24,7 @@ static int registers_plan(struct task_ctx *ctx, struct refusals *refusals)
 	if (!ctx->thread->process->watched)
 		why = arch_refusal(ctx->thread->tid, &ctx->thread->stop_regs);
 	if (why)
-		refuse(refusals, "The thread %s, which cannot be saved", why);
+		refuse(refusals, "The thread %s", why);
 	return 0;
 }
 
@@ -87,7 +87,8 @@ static int registers_dump(struct task_ctx *ctx, struct batch *batch, void *priv_
 	int err;
 
 	if (priv && (int)batch_ret(batch, priv->ldt_op) > 0)
-		return fail(ENOTSUP, "The process has a local descriptor table (modify_ldt), which cannot be saved");
+		return fail(ENOTSUP, "The process has a local descriptor table (modify_ldt), which cannot be "
+				     "saved: start the program without what needs it");
 	if (priv)
 		dump_permitted(ctx, batch, priv);
 	err = arch_read_xstate(ctx->thread->tid, &xstate);

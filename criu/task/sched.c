@@ -159,13 +159,15 @@ static int sched_plan(struct task_ctx *ctx, struct refusals *refusals)
 	if (err)
 		return err;
 	if (attr.policy == POLICY_DEADLINE || attr.policy > POLICY_MAX)
-		refuse(refusals, "Scheduling policy %u (%s) cannot be saved", attr.policy,
-		       attr.policy == POLICY_DEADLINE ? "SCHED_DEADLINE" : "unknown");
+		refuse(refusals,
+		       "Scheduling policy %u (%s) cannot be saved: give it another one before the dump (chrt -p)",
+		       attr.policy, attr.policy == POLICY_DEADLINE ? "SCHED_DEADLINE" : "unknown");
 #ifdef PR_SCHED_CORE
 	uint64_t cookie = 0;
 
 	if (!prctl(PR_SCHED_CORE, PR_SCHED_CORE_GET, ctx->thread->tid, PR_SCHED_CORE_SCOPE_THREAD, &cookie) && cookie)
-		refuse(refusals, "The thread shares cores by a core-scheduling cookie, which cannot be saved");
+		refuse(refusals, "The thread shares cores by a core-scheduling cookie, which cannot be saved: "
+				 "take it away before the dump (PR_SCHED_CORE_SHARE_TO by a task that has none)");
 #endif
 	return 0;
 }

@@ -78,9 +78,11 @@ static void refuse_unreadable(struct refusals *refusals)
 {
 	if (errno == EACCES)
 		refuse(refusals, "The thread has seccomp filters; reading them takes CAP_SYS_ADMIN, "
-				 "and that criu itself is not confined");
+				 "and that criu itself is not confined: run it as root, without filters of its own");
 	else
-		refuse(refusals, "The thread has seccomp filters, which cannot be read: %s", strerror(errno));
+		refuse(refusals,
+		       "The thread has seccomp filters, which cannot be read: %s; start the program without them",
+		       strerror(errno));
 }
 
 static bool has_listener(const SeccompFilter *filter)
@@ -104,7 +106,9 @@ static int check_listeners(pid_t tid, struct refusals *refusals)
 		if (has_listener(&filter))
 			refuse(refusals,
 			       "Seccomp filter %llu of the thread hands system calls to a supervisor "
-			       "(SECCOMP_RET_USER_NOTIF), which would not get them after restore",
+			       "(SECCOMP_RET_USER_NOTIF), which would not get them after restore: a filter stays as "
+			       "long as "
+			       "its thread, so start the program without that supervisor",
 			       (unsigned long long)index);
 	return found;
 }

@@ -106,8 +106,10 @@ static int timers_plan(struct task_ctx *ctx, struct refusals *refusals)
 		return err;
 	for (size_t i = 0; i < timers.n; i++)
 		if (!clock_is_supported(timers.data[i].clock_id, process->n_threads))
-			refuse(refusals, "Timer %d runs on clock %d, which cannot be saved", timers.data[i].id,
-			       timers.data[i].clock_id);
+			refuse(refusals,
+			       "Timer %d runs on clock %d, which cannot be saved: have it deleted (timer_delete(2)) "
+			       "before the dump",
+			       timers.data[i].id, timers.data[i].clock_id);
 	return 0;
 }
 

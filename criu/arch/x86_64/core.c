@@ -75,18 +75,23 @@ const char *arch_refusal(pid_t tid, const struct user_regs_struct *regs)
 	struct iovec iov = { &shadow_stack, sizeof(shadow_stack) };
 
 	if (regs->cs == USER_CS_IA32)
-		return "is a 32-bit task";
+		return "is a 32-bit task, which cannot be saved: run the program's 64-bit build";
 	for (size_t i = 0; i < ARRAY_SIZE(selectors); i++)
 		if (selectors[i] & SELECTOR_LDT)
-			return "uses a segment of its local descriptor table";
+			return "uses a segment of its local descriptor table, which cannot be saved: "
+			       "start the program without what needs it";
 	if (has_tls_descriptor(tid))
-		return "has 32-bit thread-local storage segments (set_thread_area)";
+		return "has 32-bit thread-local storage segments, which cannot be saved: clear them before the dump "
+		       "(set_thread_area)";
 	if (ptrace(PTRACE_GETREGSET, tid, NT_X86_SHSTK, &iov) == 0)
-		return "uses a shadow stack";
+		return "uses a shadow stack, which cannot be saved: start the program without it "
+		       "(GLIBC_TUNABLES, glibc.cpu.hwcaps)";
 	if (ptrace(PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG, tid, sizeof(dispatch), &dispatch) == 0 && dispatch.mode)
-		return "has its system calls dispatched to user space (PR_SET_SYSCALL_USER_DISPATCH)";
+		return "has its system calls dispatched to user space, which cannot be saved: switch that off before "
+		       "the "
+		       "dump (PR_SET_SYSCALL_USER_DISPATCH)";
 	if (has_ports(tid))
-		return "has opened I/O ports (ioperm)";
+		return "has opened I/O ports (ioperm), which cannot be saved: close them before the dump";
 	return NULL;
 }
 
