@@ -81,21 +81,45 @@ static void refuse_adjustments(const struct model *model, struct refusals *refus
 			model->sysv_msgs.data[i]->queue->desc->id);
 }
 
-/* Labels of security modules are given by the system that restores. */
-static void refuse_xattrs(const struct model *model, struct refusals *refusals)
+/* They stay in the images, for this criu. */
+static void warn_of_xattrs(const char *what, uint64_t id, const char *name, ShmemFileXattr *const *xattrs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		pr_warn("%s %llu (%s): mainline does not restore extended attribute %s", what, (unsigned long long)id,
+			name, xattrs[i]->name);
+}
+
+/* As one of its holders knows it. */
+static const char *ghost_path(const struct model *model, uint32_t id)
+{
+	for (size_t i = 0; i < model->remaps.n; i++) {
+		const RemapFilePathEntry *remap = model->remaps.data[i];
+		const FileEntry *file = model_file(model, remap->orig_id);
+
+		if (remap->remap_type == REMAP_TYPE__GHOST && remap->remap_id == id && file && file->reg)
+			return file->reg->name;
+	}
+	return "no name";
+}
+
+static void warn_of_attributes(const struct model *model)
 {
 	for (size_t i = 0; i < model->shmem_files.n; i++) {
-		const ShmemFileEntry *file = model->shmem_files.data[i].entry;
+		const struct shmem_file_image *file = &model->shmem_files.data[i];
 
-		for (size_t x = 0; x < file->n_xattrs; x++) {
-			const char *name = file->xattrs[x]->name;
+		warn_of_xattrs("shared object", file->id, file->entry->names[0], file->entry->xattrs,
+			       file->entry->n_xattrs);
+	}
+	for (size_t i = 0; i < model->ghosts.n; i++) {
+		const struct ghost_image *ghost = &model->ghosts.data[i];
 
-			if (!strncmp(name, "security.", strlen("security.")))
-				pr_warn("%s: extended attribute %s is lost", file->names[0], name);
-			else
-				refuse(refusals, "%s: extended attribute %s: ghost files have none", file->names[0],
-				       name);
-		}
+		warn_of_xattrs("ghost file", ghost->id, ghost_path(model, ghost->id), ghost->entry->xattrs,
+			       ghost->entry->n_xattrs);
+	}
+	for (size_t i = 0; i < model->memfds.n; i++) {
+		const MemfdInodeEntry *memfd = model->memfds.data[i];
+
+		warn_of_xattrs("memfd", memfd->inode_id, memfd->name, memfd->xattrs, memfd->n_xattrs);
 	}
 }
 
@@ -195,10 +219,12 @@ static void find_own(struct own_fields *own, const ProtobufCMessage *msg, bool o
 		bool is_own = ours || field->id >= OWN_FIELDS;
 		size_t n = field_count(msg, field);
 
-		/* Named one by one, by convert_warn_policies(). */
-		if (field->descriptor == &mempolicy_entry__descriptor)
+		/* Named one by one, by convert_warn_policies() and warn_of_xattrs(). */
+		if (field->descriptor == &mempolicy_entry__descriptor ||
+		    field->descriptor == &shmem_file_xattr__descriptor)
 			continue;
-		if (field->type == PROTOBUF_C_TYPE_MESSAGE && !ours)
+		if (field->type == PROTOBUF_C_TYPE_MESSAGE && !ours &&
+		    field->descriptor != &shmem_file_time__descriptor)
 			for (size_t i = 0; i < n; i++)
 				find_own(own, field_message(msg, field, i), is_own);
 		else if (is_own && n)
@@ -231,6 +257,10 @@ static void warn_of_own(const struct model *model)
 		find_own_of_task(&own, &model->tasks.data[i]);
 	for (size_t i = 0; i < model->files.n; i++)
 		find_own(&own, &model->files.data[i]->base, false);
+	for (size_t i = 0; i < model->memfds.n; i++)
+		find_own(&own, &model->memfds.data[i]->base, false);
+	for (size_t i = 0; i < model->ghosts.n; i++)
+		find_own(&own, &model->ghosts.data[i].entry->base, false);
 	for (size_t i = 0; i < model->sk_packets.n; i++)
 		find_own(&own, &model->sk_packets.data[i].entry->base, false);
 	for (size_t i = 0; i < model->ttys.n; i++)
@@ -249,7 +279,6 @@ static void warn_of_own(const struct model *model)
 void convert_check(const struct model *model, struct refusals *refusals)
 {
 	refuse_unsaved(model, refusals);
-	refuse_xattrs(model, refusals);
 	refuse_packets(model, refusals);
 	refuse_mqueues(model, refusals);
 	refuse_segments(model, refusals);
@@ -257,5 +286,6 @@ void convert_check(const struct model *model, struct refusals *refusals)
 	refuse_adjustments(model, refusals);
 	refuse_moved_targets(model, refusals);
 	warn_of_carried(model);
+	warn_of_attributes(model);
 	warn_of_own(model);
 }

@@ -37,6 +37,12 @@ static int write_metadata(const struct copy *copy, struct arena *arena)
 	ghost.mode = from->mode;
 	ghost.atim = new_timeval(arena, from->atim);
 	ghost.mtim = new_timeval(arena, from->mtim);
+	ghost.has_atim_nsec = from->atim != NULL;
+	ghost.atim_nsec = from->atim ? from->atim->nsec % 1000 : 0;
+	ghost.has_mtim_nsec = from->mtim != NULL;
+	ghost.mtim_nsec = from->mtim ? from->mtim->nsec % 1000 : 0;
+	ghost.xattrs = from->xattrs;
+	ghost.n_xattrs = from->n_xattrs;
 	ghost.has_chunks = ghost.chunks = true;
 	ghost.has_size = true;
 	ghost.size = from->size;

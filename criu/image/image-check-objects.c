@@ -46,19 +46,57 @@ static int collect_ttys(const struct model *model, struct image_objects *objects
 	return 0;
 }
 
+static int check_time(const ShmemFileTime *time, const char *what, uint64_t id)
+{
+	if (time && time->nsec >= 1000000000)
+		return fail(EINVAL, "%s %llu: a time with %u nanoseconds", what, (unsigned long long)id, time->nsec);
+	return 0;
+}
+
+/* @nsec: what comes on top of the microseconds. */
+static int check_timeval(const Timeval *time, uint32_t nsec, uint32_t id)
+{
+	if (time && (time->tv_usec >= 1000000 || nsec >= 1000))
+		return fail(EINVAL, "ghost-file-%x.img: a time with %llu microseconds and %u nanoseconds", id,
+			    (unsigned long long)time->tv_usec, nsec);
+	return 0;
+}
+
+static int check_xattrs(ShmemFileXattr *const *xattrs, size_t n, const char *what, uint64_t id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!xattrs[i]->name[0] || strlen(xattrs[i]->name) > XATTR_NAME_MAX_BYTES ||
+		    xattrs[i]->value.len > XATTR_VALUE_MAX_BYTES)
+			return fail(EINVAL, "%s %llu: extended attribute %zu is too long or has no name", what,
+				    (unsigned long long)id, i);
+	return 0;
+}
+
+static int check_memfd(const MemfdInodeEntry *memfd)
+{
+	static const char what[] = "memfd.img: memfd";
+	int err;
+
+	if (memfd->size > INT64_MAX)
+		return fail(EINVAL, "memfd.img: memfd %llu: size %llu", (unsigned long long)memfd->inode_id,
+			    (unsigned long long)memfd->size);
+	if (memfd->hugetlb_flag && (!huge_flag_is_valid(memfd->hugetlb_flag, MFD_HUGETLB) ||
+				    memfd->size % huge_flag_bytes(memfd->hugetlb_flag)))
+		return fail(EINVAL, "memfd.img: memfd %llu: %llu bytes in huge pages of flags %#x",
+			    (unsigned long long)memfd->inode_id, (unsigned long long)memfd->size, memfd->hugetlb_flag);
+	err = check_time(memfd->atim, what, memfd->inode_id);
+	err = err ?: check_time(memfd->mtim, what, memfd->inode_id);
+	return err ?: check_xattrs(memfd->xattrs, memfd->n_xattrs, what, memfd->inode_id);
+}
+
 static int collect_memfds(const struct model *model, struct image_objects *objects)
 {
 	for (size_t i = 0; i < model->memfds.n; i++) {
 		MemfdInodeEntry *memfd = model->memfds.data[i];
+		int err = check_memfd(memfd);
 
-		if (memfd->size > INT64_MAX)
-			return fail(EINVAL, "memfd.img: memfd %llu: size %llu", (unsigned long long)memfd->inode_id,
-				    (unsigned long long)memfd->size);
-		if (memfd->hugetlb_flag && (!huge_flag_is_valid(memfd->hugetlb_flag, MFD_HUGETLB) ||
-					    memfd->size % huge_flag_bytes(memfd->hugetlb_flag)))
-			return fail(EINVAL, "memfd.img: memfd %llu: %llu bytes in huge pages of flags %#x",
-				    (unsigned long long)memfd->inode_id, (unsigned long long)memfd->size,
-				    memfd->hugetlb_flag);
+		if (err)
+			return err;
 		if (hash_put(&objects->memfds, memfd->inode_id, 0, memfd))
 			return fail(EINVAL, "memfd.img: memfd %llu is there twice",
 				    (unsigned long long)memfd->inode_id);
@@ -66,54 +104,55 @@ static int collect_memfds(const struct model *model, struct image_objects *objec
 	return 0;
 }
 
+static int check_ghost(const struct ghost_image *ghost)
+{
+	const GhostFileEntry *entry = ghost->entry;
+	mode_t type = entry->mode & S_IFMT;
+	int err;
+
+	if (type != S_IFREG && type != S_IFDIR && type != S_IFIFO && type != S_IFLNK && type != S_IFSOCK &&
+	    type != S_IFCHR && type != S_IFBLK)
+		return fail(EINVAL, "ghost-file-%x.img: mode %#o is of no kind of file", ghost->id, entry->mode);
+	if (entry->size > INT64_MAX)
+		return fail(EINVAL, "ghost-file-%x.img: size %llu", ghost->id, (unsigned long long)entry->size);
+	err = check_timeval(entry->atim, entry->atim_nsec, ghost->id);
+	err = err ?: check_timeval(entry->mtim, entry->mtim_nsec, ghost->id);
+	return err ?: check_xattrs(entry->xattrs, entry->n_xattrs, "ghost file", ghost->id);
+}
+
 static int collect_ghosts(const struct model *model, struct image_objects *objects)
 {
 	for (size_t i = 0; i < model->ghosts.n; i++) {
 		struct ghost_image *ghost = &model->ghosts.data[i];
-		mode_t type = ghost->entry->mode & S_IFMT;
+		int err = check_ghost(ghost);
 
-		if (type != S_IFREG && type != S_IFDIR && type != S_IFIFO && type != S_IFLNK && type != S_IFSOCK &&
-		    type != S_IFCHR && type != S_IFBLK)
-			return fail(EINVAL, "ghost-file-%x.img: mode %#o is of no kind of file", ghost->id,
-				    ghost->entry->mode);
-		if (ghost->entry->size > INT64_MAX)
-			return fail(EINVAL, "ghost-file-%x.img: size %llu", ghost->id,
-				    (unsigned long long)ghost->entry->size);
+		if (err)
+			return err;
 		hash_put(&objects->ghosts, ghost->id, 0, ghost);
 	}
 	return 0;
 }
 
-static int check_time(const ShmemFileTime *time, uint32_t id)
-{
-	if (time && time->nsec >= 1000000000)
-		return fail(EINVAL, "shmem-file-%u.img: a time with %u nanoseconds", id, time->nsec);
-	return 0;
-}
-
 static int check_shmem_file(const struct shmem_file_image *file)
 {
+	static const char what[] = "shmem-file";
 	const ShmemFileEntry *entry = file->entry;
 	int err = 0;
 
 	if (!entry->n_names)
 		return fail(EINVAL, "shmem-file-%u.img: no name", file->id);
 	for (size_t i = 0; i < entry->n_names && !err; i++)
-		err = image_check_path(entry->names[i], "shmem-file", file->id);
-	err = err ?: check_time(entry->atim, file->id);
-	err = err ?: check_time(entry->mtim, file->id);
-	err = err ?: check_time(entry->ctim, file->id);
+		err = image_check_path(entry->names[i], what, file->id);
+	err = err ?: check_time(entry->atim, what, file->id);
+	err = err ?: check_time(entry->mtim, what, file->id);
+	err = err ?: check_time(entry->ctim, what, file->id);
 	if (err)
 		return err;
 	if (!S_ISREG(entry->mode))
 		return fail(EINVAL, "shmem-file-%u.img: mode %#o is not a regular file's", file->id, entry->mode);
 	if (entry->size > INT64_MAX)
 		return fail(EINVAL, "shmem-file-%u.img: size %llu", file->id, (unsigned long long)entry->size);
-	for (size_t i = 0; i < entry->n_xattrs; i++)
-		if (strlen(entry->xattrs[i]->name) > XATTR_NAME_MAX_BYTES ||
-		    entry->xattrs[i]->value.len > XATTR_VALUE_MAX_BYTES)
-			return fail(EINVAL, "shmem-file-%u.img: extended attribute %zu is too long", file->id, i);
-	return 0;
+	return check_xattrs(entry->xattrs, entry->n_xattrs, what, file->id);
 }
 
 static int check_carried_file(const CarriedFileEntry *carried)

@@ -1,17 +1,18 @@
 /*
  * The image has two forms for the content of a regular file: the rest of the image as it is, or, from
  * CHUNKED_MIN_BYTES on, runs of data each behind an entry with its place, so that holes stay holes.
- * Times have microseconds only and extended attributes no place: that is the format.
+ * Times have microseconds only and extended attributes no place in mainline's format: the rest of the times, and the
+ * attributes, are in fields of ours.
  */
 #include <fcntl.h>
 #include <linux/limits.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 
 #include "mem/fs-place.h"
 #include "mem/ghost.h"
 #include "mem/remap.h"
+#include "mem/xattrs.h"
 #include "util/log.h"
 
 #define CHUNKED_MIN_BYTES 12288
@@ -43,6 +44,10 @@ int ghost_entry(const struct inode *inode, struct arena *arena, GhostFileEntry *
 	entry->ino = st->st_ino;
 	entry->atim = new_timeval(arena, &st->st_atim);
 	entry->mtim = new_timeval(arena, &st->st_mtim);
+	entry->atim_nsec = st->st_atim.tv_nsec % 1000;
+	entry->mtim_nsec = st->st_mtim.tv_nsec % 1000;
+	entry->has_atim_nsec = entry->atim_nsec;
+	entry->has_mtim_nsec = entry->mtim_nsec;
 	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)) {
 		entry->has_rdev = true;
 		entry->rdev = st->st_rdev;
@@ -62,7 +67,7 @@ int ghost_entry(const struct inode *inode, struct arena *arena, GhostFileEntry *
 		entry->symlnk_target = arena_strdup(arena, target);
 	}
 	*ret = entry;
-	return 0;
+	return xattrs_read(inode->fd, inode->name, arena, &entry->xattrs, &entry->n_xattrs);
 }
 
 static int copy_out(struct image_writer *writer, const struct inode *inode, int fd, uint64_t start, uint64_t end)
@@ -107,32 +112,15 @@ static int dump_chunks(struct image_writer *writer, const struct inode *inode, i
 	return data < 0 && errno != ENXIO ? fail_errno("%s: look for data", inode->name) : 0;
 }
 
-/* Every file has a label where there are labels; the system will give one to the new file. */
-#define LABEL "security.selinux"
-
-/* An access control list is an extended attribute, too. */
-static void warn_xattrs(const struct inode *inode, int fd)
-{
-	char names[4096];
-	ssize_t bytes = flistxattr(fd, names, sizeof(names));
-
-	for (ssize_t at = 0; at < bytes; at += (ssize_t)strlen(names + at) + 1)
-		if (strcmp(names + at, LABEL) != 0)
-			pr_warn("%s: extended attribute %s is not saved: the image of a deleted file that nobody maps "
-				"shared has no place for it",
-				inode->name, names + at);
-}
-
 static int dump_content(struct image_writer *writer, const struct inode *inode, const GhostFileEntry *entry)
 {
 	auto_fd int fd = -1;
 
 	if (!S_ISREG(entry->mode))
 		return 0;
-	fd = inode_open(inode, O_RDONLY);
+	fd = inode_open_to_read(inode);
 	if (fd < 0)
 		return fd;
-	warn_xattrs(inode, fd);
 	return entry->chunks ? dump_chunks(writer, inode, fd, entry->size)
 			     : copy_out(writer, inode, fd, 0, inode->st.st_size);
 }
@@ -232,11 +220,18 @@ static int open_content(const struct image_dir *dir, struct ghost_content *conte
 	return err;
 }
 
-static struct timespec to_timespec(const Timeval *time)
+/* @nsec: what comes on top of the microseconds. */
+static struct timespec to_timespec(const Timeval *time, uint32_t nsec)
 {
-	if (!time || time->tv_usec >= 1000000)
+	if (!time)
 		return (struct timespec){ .tv_nsec = UTIME_NOW };
-	return (struct timespec){ .tv_sec = time->tv_sec, .tv_nsec = time->tv_usec * 1000 };
+	return (struct timespec){ .tv_sec = time->tv_sec, .tv_nsec = time->tv_usec * 1000 + nsec };
+}
+
+int ghost_set_times(const GhostFileEntry *entry, int fd, const char *path)
+{
+	return remap_set_times(fd, path, to_timespec(entry->atim, entry->atim_nsec),
+			       to_timespec(entry->mtim, entry->mtim_nsec));
 }
 
 int ghost_make(const struct image_dir *dir, const struct ghost_image *ghost, const char *const *paths, size_t n_paths,
@@ -255,8 +250,10 @@ int ghost_make(const struct image_dir *dir, const struct ghost_image *ghost, con
 		.rdev = entry->has_rdev ? entry->rdev : 0,
 		.symlink_target = entry->symlnk_target,
 		.size = content.size,
-		.atime = to_timespec(entry->atim),
-		.mtime = to_timespec(entry->mtim),
+		.atime = to_timespec(entry->atim, entry->atim_nsec),
+		.mtime = to_timespec(entry->mtim, entry->mtim_nsec),
+		.xattrs = entry->xattrs,
+		.n_xattrs = entry->n_xattrs,
 		.guard = guard,
 		.fill = fill_ghost,
 		.fill_arg = &content,

@@ -16,4 +16,7 @@ int must_check ghost_dump(struct image_dir *dir, const struct inode *inode, uint
 int must_check ghost_make(const struct image_dir *dir, const struct ghost_image *ghost, const char *const *paths,
 			  size_t n_paths, struct guard *guard, int *ret_fds);
 
+/** ghost_set_times - those of @entry, once more when every holder is attached: mapping a file moves its access time. */
+int must_check ghost_set_times(const GhostFileEntry *entry, int fd, const char *path);
+
 #endif

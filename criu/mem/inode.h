@@ -118,6 +118,9 @@ struct inode *inode_get(const struct inodes *inodes, int fd, const struct stat *
 /** inode_open - a new descriptor of @inode opened with @flags; owned by the caller; logged -errno. */
 int must_check inode_open(const struct inode *inode, int flags);
 
+/** inode_open_to_read - the same with O_RDONLY, so that reading and mapping move no access time, where we may. */
+int must_check inode_open_to_read(const struct inode *inode);
+
 /**
  * inode_lower - the file of a lower layer that @inode of an overlayfs was copied up from, see mem/overlay.h
  * Return: one and the same for each @inode, owned by @inodes; no number and no descriptor leads to it; NULL on a

@@ -139,7 +139,7 @@ void numa_find_ranges(const struct inode *inode, struct arena *arena, MempolicyR
 	*ret_n = 0;
 	if (inode->fs_magic != FS_MAGIC_TMPFS || !view.bytes || !numa_mask_words())
 		return;
-	fd = inode_open(inode, O_RDONLY);
+	fd = inode_open_to_read(inode);
 	if (fd < 0)
 		return;
 	view.start = mmap(NULL, view.bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);

@@ -36,20 +36,9 @@ static void prepare_direct(struct object_reader *reader)
 		reader->map = map;
 }
 
-/* Only its owner may ask for a read that moves no access time. */
-static int open_for_reading(const struct inode *inode)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", inode->fd);
-	fd = open(path, O_RDONLY | O_NOATIME | O_CLOEXEC);
-	return fd < 0 ? inode_open(inode, O_RDONLY) : fd;
-}
-
 int object_reader_open(const struct inode *inode, struct object_reader *ret)
 {
-	*ret = (struct object_reader){ .inode = inode, .fd = open_for_reading(inode), .direct_fd = -1 };
+	*ret = (struct object_reader){ .inode = inode, .fd = inode_open_to_read(inode), .direct_fd = -1 };
 	if (ret->fd < 0)
 		return ret->fd;
 	if (inode->is_lower)

@@ -16,6 +16,7 @@ struct remapped_name {
 	const char *path;
 	int fd; /* owned, unless borrowed from the shared objects */
 	bool borrowed;
+	const GhostFileEntry *ghost; /* NULL: not one */
 };
 
 struct remap_link {
@@ -36,6 +37,7 @@ struct group {
 	const char **paths;
 	int *fds;
 	size_t n_paths;
+	const GhostFileEntry *ghost; /* NULL: not one */
 };
 
 static int order_remaps(const void *a, const void *b)
@@ -79,7 +81,7 @@ static void keep_names(struct remap_restore *remaps, const struct model *model, 
 	for (size_t i = 0; i < group->n_paths; i++) {
 		struct remapped_name *name = xalloc(sizeof(*name));
 
-		*name = (struct remapped_name){ group->paths[i], group->fds[i], borrowed };
+		*name = (struct remapped_name){ group->paths[i], group->fds[i], borrowed, group->ghost };
 		VEC_PUSH(&remaps->names, name);
 	}
 	for (size_t i = 0; i < group->n; i++) {
@@ -92,14 +94,18 @@ static void keep_names(struct remap_restore *remaps, const struct model *model, 
 
 /* --- the three kinds ---------------------------------------------------------------- */
 
-static int make_ghost(const struct model *model, const struct image_dir *dir, struct guard *guard,
-		      const struct group *group)
+static int make_ghost(const struct model *model, const struct image_dir *dir, struct guard *guard, struct group *group)
 {
 	uint32_t id = group->remaps[0]->remap_id;
 
-	for (size_t i = 0; i < model->ghosts.n; i++)
-		if (model->ghosts.data[i].id == id)
-			return ghost_make(dir, &model->ghosts.data[i], group->paths, group->n_paths, guard, group->fds);
+	for (size_t i = 0; i < model->ghosts.n; i++) {
+		const struct ghost_image *ghost = &model->ghosts.data[i];
+
+		if (ghost->id != id)
+			continue;
+		group->ghost = ghost->entry;
+		return ghost_make(dir, ghost, group->paths, group->n_paths, guard, group->fds);
+	}
 	return fail(EINVAL, "remap-fpath.img: ghost %x is not there", id);
 }
 
@@ -211,6 +217,19 @@ int remap_fd(const struct remap_restore *remaps, uint32_t file_id)
 	const struct remapped_name *name = hash_get(&remaps->by_file, file_id, 0);
 
 	return name ? name->fd : -ENOENT;
+}
+
+int remap_settle(struct remap_restore *remaps)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < remaps->names.n && !err; i++) {
+		const struct remapped_name *name = remaps->names.data[i];
+
+		if (name->ghost)
+			err = ghost_set_times(name->ghost, name->fd, name->path);
+	}
+	return err;
 }
 
 static void close_names(struct remap_restore *remaps)

@@ -431,16 +431,15 @@ static int set_attributes(const struct making *making)
 	const struct unnamed_file *file = making->file;
 	const char *path = file->paths[0];
 	char from[32];
-	int err = 0;
+	int err;
 
 	fd_path(making->fd, from);
 	if (fchownat(making->fd, "", file->uid, file->gid, AT_EMPTY_PATH))
 		return fail_errno("%s: set owner %u:%u", path, file->uid, file->gid);
 	/* A default ACL of the directory would otherwise show through. */
-	if (S_ISREG(file->mode) || S_ISDIR(file->mode)) {
-		removexattr(from, "system.posix_acl_access");
-		err = xattrs_apply(from, path, file->xattrs, file->n_xattrs);
-	}
+	removexattr(from, "system.posix_acl_access");
+	removexattr(from, "system.posix_acl_default");
+	err = xattrs_apply(from, path, file->xattrs, file->n_xattrs);
 	if (!err && !S_ISLNK(file->mode) && chmod(from, file->mode & 07777))
 		err = fail_errno("%s: set mode %#o", path, file->mode & 07777);
 	return err ?: remap_set_times(making->fd, path, file->atime, file->mtime);

@@ -74,6 +74,9 @@ int must_check remap_make(const struct model *model, const struct image_dir *dir
  */
 int must_check remap_fd(const struct remap_restore *remaps, uint32_t file_id);
 
+/** remap_settle - once every holder is attached: the times of ghosts, which mapping them has moved. */
+int must_check remap_settle(struct remap_restore *remaps);
+
 /**
  * remap_finish - after every holder has been attached: drop descriptors, remove link-remap links.
  */

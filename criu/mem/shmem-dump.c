@@ -201,6 +201,15 @@ static int dump_pages(const struct inode *inode, const struct object_reader *rea
 
 /* --- metadata ---------------------------------------------------------------- */
 
+static ShmemFileTime *new_time(struct model *model, const struct timespec *time)
+{
+	ShmemFileTime *entry = model_new(model, ShmemFileTime, shmem_file_time__init);
+
+	entry->sec = time->tv_sec;
+	entry->nsec = time->tv_nsec;
+	return entry;
+}
+
 static int add_memfd(const struct inode *inode, int fd, struct model *model)
 {
 	MemfdInodeEntry *entry = model_new(model, MemfdInodeEntry, memfd_inode_entry__init);
@@ -223,17 +232,10 @@ static int add_memfd(const struct inode *inode, int fd, struct model *model)
 	entry->seals = seals;
 	entry->has_mode = true;
 	entry->mode = inode->st.st_mode;
+	entry->atim = new_time(model, &inode->st.st_atim);
+	entry->mtim = new_time(model, &inode->st.st_mtim);
 	VEC_PUSH(&model->memfds, entry);
-	return 0;
-}
-
-static ShmemFileTime *new_time(struct model *model, const struct timespec *time)
-{
-	ShmemFileTime *entry = model_new(model, ShmemFileTime, shmem_file_time__init);
-
-	entry->sec = time->tv_sec;
-	entry->nsec = time->tv_nsec;
-	return entry;
+	return xattrs_read(fd, inode->name, model->arena, &entry->xattrs, &entry->n_xattrs);
 }
 
 static void add_name(ShmemFileEntry *entry, const char *name)

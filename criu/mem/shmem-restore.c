@@ -17,6 +17,7 @@
 #include "mem/shmem-fill.h"
 #include "mem/sysvshm.h"
 #include "mem/tmpfs.h"
+#include "mem/xattrs.h"
 #include "util/log.h"
 
 #ifndef MFD_NOEXEC_SEAL
@@ -208,6 +209,20 @@ static int weaken(struct object *object)
 	return 0;
 }
 
+static int set_memfd_attributes(int fd, const MemfdInodeEntry *entry)
+{
+	char path[64];
+	int err;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (fchown(fd, entry->uid, entry->gid))
+		return fail_errno("memfd \"%s\": set owner %u:%u", entry->name, entry->uid, entry->gid);
+	err = xattrs_apply(path, entry->name, entry->xattrs, entry->n_xattrs);
+	if (!err && entry->has_mode && fchmod(fd, entry->mode & 07777))
+		err = fail_errno("memfd \"%s\": set mode %#o", entry->name, entry->mode & 07777);
+	return err;
+}
+
 static int make_memfd(struct object *object, struct shmem_content *content)
 {
 	const MemfdInodeEntry *entry = object->memfd;
@@ -221,10 +236,9 @@ static int make_memfd(struct object *object, struct shmem_content *content)
 	err = shmem_fill(object->fd, content);
 	if (err)
 		return err;
-	if (fchown(object->fd, entry->uid, entry->gid))
-		return fail_errno("memfd \"%s\": set owner %u:%u", entry->name, entry->uid, entry->gid);
-	if (entry->has_mode && fchmod(object->fd, entry->mode & 07777))
-		return fail_errno("memfd \"%s\": set mode %#o", entry->name, entry->mode & 07777);
+	err = set_memfd_attributes(object->fd, entry);
+	if (err)
+		return err;
 	object->seal_later = (entry->seals & SEALS_AFTER_ATTACH) && !(entry->seals & F_SEAL_WRITE);
 	if (object->seal_later)
 		return 0;
@@ -417,6 +431,20 @@ const struct sysvshm *shmem_sysv(const struct shmem_restore *shmem, uint64_t shm
 	return object ? &object->sysv : NULL;
 }
 
+/* Seals do not forbid it. */
+static int set_times(const struct object *object)
+{
+	const MemfdInodeEntry *memfd = object->memfd;
+	const ShmemFileEntry *file = object->file;
+
+	if (memfd)
+		return remap_set_times(object->fd, memfd->name, to_timespec(memfd->atim), to_timespec(memfd->mtim));
+	if (file)
+		return remap_set_times(object->name_fds[0], file->names[0], to_timespec(file->atim),
+				       to_timespec(file->mtim));
+	return 0;
+}
+
 int shmem_settle(struct shmem_restore *shmem)
 {
 	int err = 0;
@@ -430,9 +458,7 @@ int shmem_settle(struct shmem_restore *shmem)
 			continue;
 		if (object->seal_later)
 			err = memfd_add_seals(object->fd, object->memfd->seals, object->memfd->name);
-		if (object->kind == OBJECT_FILE)
-			err = remap_set_times(object->name_fds[0], object->file->names[0],
-					      to_timespec(object->file->atim), to_timespec(object->file->mtim));
+		err = err ?: set_times(object);
 	}
 	return err;
 }

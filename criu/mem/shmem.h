@@ -68,7 +68,7 @@ const struct sysvshm *shmem_sysv(const struct shmem_restore *shmem, uint64_t shm
 
 /**
  * shmem_settle - once every holder is attached: seals that would have forbidden attaching, the
- * times of files, which later opens and writes would have moved, and our own attachments of segments.
+ * times of files and memfds, which later opens and writes would have moved, and our own attachments of segments.
  */
 int must_check shmem_settle(struct shmem_restore *shmem);
 

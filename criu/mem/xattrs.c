@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 #include <sys/xattr.h>
 
@@ -12,13 +13,16 @@ int xattrs_read(int fd, const char *path, struct arena *arena, ShmemFileXattr **
 	auto_free char *names = xalloc(LIST_MAX_BYTES);
 	auto_free char *value = xalloc(VALUE_MAX_BYTES);
 	VEC(ShmemFileXattr *) list = { 0 };
-	ssize_t bytes = flistxattr(fd, names, LIST_MAX_BYTES);
+	char fd_path[32];
+	ssize_t bytes;
 
+	snprintf(fd_path, sizeof(fd_path), "/proc/self/fd/%d", fd);
+	bytes = listxattr(fd_path, names, LIST_MAX_BYTES);
 	if (bytes < 0 && errno != EOPNOTSUPP)
 		return fail_errno("%s: list extended attributes", path);
 	for (ssize_t at = 0; at < bytes; at += strlen(names + at) + 1) {
 		ShmemFileXattr *xattr = arena_new_of(arena, ShmemFileXattr);
-		ssize_t n = fgetxattr(fd, names + at, value, VALUE_MAX_BYTES);
+		ssize_t n = getxattr(fd_path, names + at, value, VALUE_MAX_BYTES);
 
 		/* Listed but not to be had: a label of a security module that is off, or kept from us. */
 		if (n < 0 && (errno == ENODATA || errno == EOPNOTSUPP))

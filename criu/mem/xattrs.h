@@ -4,7 +4,7 @@
 
 #include "image/model.h"
 
-/** xattrs_read - all attributes of @fd (not O_PATH), into the arena; none where the file system has none. */
+/** xattrs_read - all attributes of @fd (O_PATH will do), into the arena; none where the file system has none. */
 int must_check xattrs_read(int fd, const char *path, struct arena *arena, ShmemFileXattr ***ret, size_t *ret_n);
 
 /**

@@ -265,7 +265,7 @@ static int finish(struct restore *restore)
 
 	err = write_pidfile(restore, &pidfile_slot);
 	if (!err)
-		err = shmem_settle(restore->shmem);
+		err = shmem_settle(restore->shmem) ?: remap_settle(restore->remaps);
 	if (!err)
 		err = carried_settle(restore->carried);
 	if (!err && run_scripts(restore, "pre-resume", root_pid(restore)))

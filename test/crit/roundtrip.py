@@ -38,7 +38,8 @@ NEWER = {
     "CORE": {(3, 21): "tc.stop_signo", (3, 22): "tc.membarrier_registration_mask", (5, 16): "thread_core.cg_set",
              (5, 10, 18): "creds.no_new_privs", (5, 10, 19): "creds.cap_amb"},
     "PAGEMAP": {(5,): "nr_pages"},
-    "MEMFD_INODE": {(9,): "mode"},
+    "MEMFD_INODE": {(9,): "mode", (1000,): "atim", (1001,): "mtim", (1002,): "xattrs"},
+    "GHOST_FILE": {(1000,): "atim_nsec", (1001,): "mtim_nsec", (1002,): "xattrs"},
     "FILES": {(4, 20): "isk.tcp_opts", (4, 1000): "isk.options", (4, 1001): "isk.uid", (4, 1002): "isk.gid", (16, 1000): "usk.peer_creds", (16, 1003): "usk.waiting", (16, 1004): "usk.waiting_creds"},
     "SK_QUEUES": {(1000,): "creds", (1001,): "sender", (1002,): "inet"},
     "TTY_INFO": {(1000,): "closed", (1001,): "mode"},
@@ -192,6 +193,13 @@ def without_newer_types(path, data, dropped):
     return rebuild(data, 8, keep) if field else data
 
 
+def without_newer_of_ghost(data, dropped):
+    """Of a ghost file the first entry only: behind it are bytes of the file, or entries for chunks of it."""
+    size, = struct.unpack_from("<I", data, 8)
+    entry = strip(data[12:12 + size], NEWER["GHOST_FILE"], dropped)
+    return data[:8] + struct.pack("<I", len(entry)) + entry + data[12 + size:]
+
+
 def check_image(path):
     """A note about what differs legitimately, or an empty text."""
     newer_types = set()
@@ -205,6 +213,9 @@ def check_image(path):
     dropped = set()
     if kind == "REMAP_FPATH":
         want, note = rebuild(data, 8, without_shmem_type), "our remap type SHMEM"
+    elif kind == "GHOST_FILE":
+        want = without_newer_of_ghost(data, dropped)
+        note = f"newer than crit: {', '.join(sorted(dropped))}"
     elif kind in NEWER:
         # the inventory has but one magic
         want = rebuild(data, 4 if kind == "INVENTORY" else 8, lambda e: strip(e, NEWER[kind], dropped),

@@ -269,9 +269,8 @@ for kind in places.ALL:
 @case("attributes of a file that is only open", places.Ext4, "unlink_xattr")
 def ghost_attributes(place):
     with started("unlink_xattr", f"{place.dir}/test") as tested:
-        tested.dump()
-        expect(tested.log("dump"), f"{place.dir}/test/file: extended attribute user.zdtm is not saved")
-        tested.restore()
+        tested.cycle()
+        tested.cycle()
         tested.finish()
 
 
