@@ -10,7 +10,7 @@
 #include "util/log.h"
 #include "util/mem.h"
 
-#define LINE_BYTES	8192
+#define LINE_BYTES	8192 /* usually enough */
 #define EARLY_BYTES	16384
 #define TIMESTAMPS_FROM LOG_INFO
 
@@ -31,7 +31,7 @@ static struct {
 	char first_error[1024];
 	atomic_flag has_first_error;
 	bool holding;
-	char held_error[1024];
+	char *held_error; /* owned; NULL: none */
 	pthread_mutex_t held_lock;
 } log_sink = {
 	.fd = STDERR_FILENO,
@@ -42,19 +42,56 @@ static struct {
 
 static _Thread_local struct log_scope *innermost;
 
-/* A line under construction; one byte is kept back for the newline. */
+/*
+ * A line under construction; one byte is kept back for the newline. It is as long as it has to be, for a list of
+ * who stands in the way is of no use without its end.
+ */
 struct line {
-	char text[LINE_BYTES];
-	size_t bytes;
+	char *text; /* in @room, or owned */
+	size_t cap, bytes;
+	char room[LINE_BYTES];
 };
+
+static void line_init(struct line *line)
+{
+	line->text = line->room;
+	line->cap = sizeof(line->room);
+	line->bytes = 0;
+}
+
+static void line_free(struct line *line)
+{
+	if (line->text != line->room)
+		free(line->text);
+}
+
+#define auto_line cleanup_with(line_free) struct line
+
+static void line_grow(struct line *line, size_t bytes)
+{
+	char *text = xrealloc(line->text == line->room ? NULL : line->text, bytes);
+
+	if (line->text == line->room)
+		memcpy(text, line->room, line->bytes);
+	line->text = text;
+	line->cap = bytes;
+}
 
 static void printf_like(2, 0) line_vadd(struct line *line, const char *fmt, va_list args)
 {
-	size_t room = sizeof(line->text) - 1 - line->bytes;
-	int n = vsnprintf(line->text + line->bytes, room, fmt, args);
+	size_t room = line->cap - 1 - line->bytes;
+	va_list again;
+	int n;
 
+	va_copy(again, args);
+	n = vsnprintf(line->text + line->bytes, room, fmt, args);
+	if (n >= 0 && (size_t)n >= room) {
+		line_grow(line, 2 * (line->bytes + (size_t)n + 2));
+		vsnprintf(line->text + line->bytes, line->cap - 1 - line->bytes, fmt, again);
+	}
+	va_end(again);
 	if (n > 0)
-		line->bytes += (size_t)n < room ? (size_t)n : room - 1;
+		line->bytes += (size_t)n;
 }
 
 static void printf_like(2, 3) line_add(struct line *line, const char *fmt, ...)
@@ -155,11 +192,14 @@ static void write_line(int fd, const char *text, size_t bytes)
 
 static void keep_early(enum log_level level, const char *text, size_t bytes)
 {
+	if (bytes > LINE_BYTES)
+		bytes = LINE_BYTES;
 	if (bytes + 2 > EARLY_BYTES - log_sink.early_bytes)
 		return;
 	log_sink.early[log_sink.early_bytes++] = (char)('0' + level);
-	memcpy(log_sink.early + log_sink.early_bytes, text, bytes);
+	memcpy(log_sink.early + log_sink.early_bytes, text, bytes - 1);
 	log_sink.early_bytes += bytes;
+	log_sink.early[log_sink.early_bytes - 1] = '\n';
 }
 
 static void sink_line(enum log_level level, const char *text, size_t bytes)
@@ -200,15 +240,17 @@ static void remember_error(const char *text, size_t bytes)
 
 static void hold_error(const struct line *line, size_t message)
 {
+	char *text = xasprintf("%.*s", (int)(line->bytes - 1 - message), line->text + message);
+
 	pthread_mutex_lock(&log_sink.held_lock);
-	snprintf(log_sink.held_error, sizeof(log_sink.held_error), "%.*s", (int)(line->bytes - 1 - message),
-		 line->text + message);
+	free(log_sink.held_error);
+	log_sink.held_error = text;
 	pthread_mutex_unlock(&log_sink.held_lock);
 }
 
 static void line_begin(struct line *line, enum log_level level, const char *file, int line_no)
 {
-	line->bytes = 0;
+	line_init(line);
 	if (level == LOG_MSG)
 		return;
 	if (log_sink.level >= TIMESTAMPS_FROM)
@@ -241,7 +283,7 @@ static void printf_like(5, 0)
 	emit(enum log_level level, int err, const char *file, int line_no, const char *fmt, va_list args)
 {
 	int saved_errno = errno;
-	struct line line;
+	auto_line line;
 	size_t message;
 
 	line_begin(&line, level, file, line_no);
@@ -289,7 +331,8 @@ int log_fail(int err, const char *file, int line, const char *fmt, ...)
 void log_hold_errors(bool hold)
 {
 	log_sink.holding = hold;
-	log_sink.held_error[0] = '\0';
+	free(log_sink.held_error);
+	log_sink.held_error = NULL;
 }
 
 char *log_held_error(void)
@@ -297,16 +340,17 @@ char *log_held_error(void)
 	char *text;
 
 	pthread_mutex_lock(&log_sink.held_lock);
-	text = xstrdup(log_sink.held_error);
+	text = xstrdup(log_sink.held_error ?: "");
 	pthread_mutex_unlock(&log_sink.held_lock);
 	return text;
 }
 
 char *log_text(const char *fmt, ...)
 {
-	struct line line = { .bytes = 0 };
+	auto_line line;
 	va_list args;
 
+	line_init(&line);
 	va_start(args, fmt);
 	line_add_message(&line, fmt, args);
 	va_end(args);

@@ -6,7 +6,7 @@
  *
  * Errors go to the log and, when the log is a file, to stderr as well.
  * Messages (pr_msg) are a command's answer: bare, to stdout, at any level.
- * Lines need no newline at their end; every line is one write(2), so threads
+ * Lines need no newline at their end, and are never cut but before log_open(); every line is one write(2), so threads
  * and forked children may print too. errno is left alone.
  */
 #ifndef CRIU_UTIL_LOG_H
@@ -47,7 +47,7 @@ void log_close(void);
 /** log_fd - descriptor of the sink, for children that print; borrowed. */
 int log_fd(void);
 
-/** log_first_error - text of the first error line, "" if none; borrowed. */
+/** log_first_error - the first error line, at most 1023 bytes of it; "" if there was none; borrowed. */
 const char *log_first_error(void);
 
 /**

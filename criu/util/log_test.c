@@ -10,7 +10,7 @@
 
 static int dir_fd;
 static char dir_name[] = "/tmp/criu-log-test-XXXXXX";
-static char text[65536];
+static char text[1 << 18];
 
 /* What the log holds since the last call that opened it. */
 static const char *read_log(void)
@@ -108,8 +108,28 @@ static void test_hostile_text(void)
 	CHECK(strstr(read_log(), "name \"a?Error (x.c:1): forged?[2J\"\n"));
 	CHECK_EQ(log_open(dir_fd, LOG_NAME), 0);
 	pr_warn("%s", huge);
-	CHECK(strlen(read_log()) > 4096);
+	CHECK(strstr(read_log(), ": xxx"));
+	CHECK_EQ(strlen(strstr(text, ": xxx")), sizeof(huge) - 1 + strlen(": \n"));
 	CHECK(text[strlen(text) - 1] == '\n');
+	/* In pieces: scopes before it, the reason behind it. */
+	{
+		LOG_SCOPE("task", 41);
+		auto_free char *whole = log_text("%s", huge);
+
+		CHECK_EQ(log_open(dir_fd, LOG_NAME), 0);
+		CHECK_EQ(fail(EACCES, "%s", huge), -EACCES);
+		CHECK(strstr(read_log(), "task 41: xxx"));
+		CHECK(strstr(text, "xxx: Permission denied\n"));
+		CHECK_EQ(strlen(whole), sizeof(huge) - 1 + strlen("task 41: "));
+	}
+	log_hold_errors(true);
+	CHECK_EQ(fail(EACCES, "%s", huge), -EACCES);
+	{
+		auto_free char *held = log_held_error();
+
+		CHECK_EQ(strlen(held), sizeof(huge) - 1 + strlen(": Permission denied"));
+	}
+	log_hold_errors(false);
 }
 
 static void test_timestamps(void)
