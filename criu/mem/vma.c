@@ -6,6 +6,7 @@
  * prctl(PR_SET_VMA_ANON_NAME), and advice that leaves no flag (MADV_COLD, MADV_COLLAPSE).
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -225,6 +226,10 @@ static int set_inode(struct collect *collect, const struct proc_map *map, struct
 	err = vma->inode->kind == INODE_FILE ? check_file(collect, map, vma) : 0;
 	if (err)
 		return err;
+	if (strlen(vma->inode->name) >= PATH_MAX)
+		refuse_object(collect->refusals, vma->inode->id,
+			      "its path has %zu bytes, and more than %d can't be opened again: %.200s...",
+			      strlen(vma->inode->name), PATH_MAX - 1, vma->inode->name);
 	note_holder(collect, map, vma);
 	if (vma->inode->huge_bytes)
 		entry->flags |= MAP_HUGETLB | huge_size_flag(vma->inode->huge_bytes);
