@@ -104,6 +104,8 @@ static void put_holder(const struct report_holder *holder, FILE *out)
 		fprintf(out, "%" PRIx64 "-%" PRIx64 " ", holder->start, holder->end);
 	else
 		fprintf(out, "%sfd %d ", holder->in_flight ? "in flight at " : "", holder->fd);
+	if (holder->thread)
+		fprintf(out, "of thread %d ", holder->thread);
 	escape_xml(out, holder->access);
 }
 

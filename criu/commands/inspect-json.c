@@ -41,6 +41,8 @@ static void put_holder(struct json *json, const struct report_holder *holder)
 		json_number(json, "end", holder->end);
 	} else {
 		json_number(json, "fd", holder->fd);
+		if (holder->thread)
+			json_number(json, "thread", holder->thread);
 	}
 	json_string(json, "access", holder->access);
 	json_line_end(json);

@@ -241,6 +241,7 @@ static void add_holders(const struct live *live, const struct inode *inode, stru
 						   .comm = arena_strdup(live->report->arena, holder->comm),
 						   .outside = true,
 						   .fd = holder->fd,
+						   .thread = holder->tid,
 						   .start = holder->start,
 						   .end = holder->end,
 						   .access = arena_strdup(live->report->arena, holder->access),

@@ -81,6 +81,8 @@ static int compare_holders(const void *left, const void *right)
 		return a->outside ? 1 : -1;
 	if (a->pid != b->pid)
 		return a->pid < b->pid ? -1 : 1;
+	if (a->thread != b->thread)
+		return a->thread < b->thread ? -1 : 1;
 	if (a->fd != b->fd)
 		return a->fd < b->fd ? -1 : 1;
 	return a->start < b->start ? -1 : a->start > b->start;

@@ -30,6 +30,7 @@ struct report_holder {
 	bool outside;	     /* of the tree; of images: when they were dumped */
 	bool in_flight;	     /* in a message that waits at socket fd */
 	int fd;		     /* -1: a mapping */
+	pid_t thread;	     /* outside: in whose own table the descriptor is; 0: the process's */
 	uint64_t start, end; /* of a mapping */
 	const char *access;  /* "rw-s" as in /proc/PID/maps; "r", "w", "rw", "p" (O_PATH) for a descriptor */
 };

@@ -173,7 +173,8 @@ static int check_external_object(const ExternalObjectEntry *entry)
 		const ExternalHolderEntry *holder = entry->holders[i];
 
 		if (!holder->pid || holder->pid > INT32_MAX || (holder->has_fd && holder->fd > INT32_MAX) ||
-		    (!holder->has_fd && holder->start >= holder->end))
+		    (!holder->has_fd && holder->start >= holder->end) ||
+		    (holder->has_tid && (!holder->has_fd || !holder->tid || holder->tid > INT32_MAX)))
 			return fail(EINVAL, "external-objects.img: holder %zu of object %llu", i,
 				    (unsigned long long)entry->id);
 	}

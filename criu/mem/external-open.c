@@ -9,9 +9,8 @@
 #include "kernel/proc.h"
 #include "mem/external-handle.h"
 #include "mem/external.h"
+#include "mem/holders.h"
 #include "util/log.h"
-
-#define HOLDERS_NAMED 8
 
 const ExternalObjectEntry *external_find(const struct model *model, uint64_t id)
 {
@@ -21,20 +20,45 @@ const ExternalObjectEntry *external_find(const struct model *model, uint64_t id)
 	return NULL;
 }
 
+/* All of them, as the dump saw them. */
+static char *recorded_text(const ExternalObjectEntry *entry)
+{
+	outside_holders holders = { 0 };
+	char *text;
+
+	for (size_t i = 0; i < entry->n_holders; i++) {
+		const ExternalHolderEntry *recorded = entry->holders[i];
+		struct outside_holder *holder = VEC_ADD(&holders);
+
+		holder->pid = (pid_t)recorded->pid;
+		holder->tid = (pid_t)recorded->tid;
+		holder->fd = recorded->has_fd ? (int)recorded->fd : -1;
+		holder->start = recorded->start;
+		holder->end = recorded->end;
+		snprintf(holder->comm, sizeof(holder->comm), "%s", recorded->comm);
+		snprintf(holder->access, sizeof(holder->access), "%s", recorded->access);
+	}
+	text = holders.n ? holders_text(holders.data, holders.n) : xstrdup("whom /proc did not show");
+	VEC_FREE(&holders);
+	return text;
+}
+
 int external_decide(const ExternalObjectEntry *entry, const struct options *options, bool *ret_attach)
 {
+	auto_free char *holders = recorded_text(entry);
+
 	switch (options->external_holders) {
 	case EXTERNAL_REFUSE:
 		return fail(EBUSY,
-			    "%s %s (%llu bytes) was shared with processes outside the tree (--external-holders refuse)",
-			    entry->kind, entry->name, (unsigned long long)entry->size);
+			    "%s %s (%llu bytes) was shared with processes outside the tree: %s (--external-holders "
+			    "refuse)",
+			    entry->kind, entry->name, (unsigned long long)entry->size, holders);
 	case EXTERNAL_COPY:
 		if (!entry->saved)
 			return fail(ENODATA,
-				    "%s %s (%llu bytes): its content stayed with the processes outside the tree; only "
-				    "a "
-				    "dump with --external-holders copy saves it",
-				    entry->kind, entry->name, (unsigned long long)entry->size);
+				    "%s %s (%llu bytes): its content stayed with the processes outside the tree: %s; "
+				    "only a dump with --external-holders copy saves it",
+				    entry->kind, entry->name, (unsigned long long)entry->size, holders);
 		*ret_attach = false;
 		return 0;
 	case EXTERNAL_ATTACH:
@@ -94,7 +118,7 @@ static int open_of_holder(const ExternalObjectEntry *entry, const ExternalHolder
 	if (proc_read_stat(holder->pid, 0, &stat) || stat.start_time != holder->start_time)
 		return -ENOENT;
 	if (holder->has_fd)
-		snprintf(name, sizeof(name), "fd/%u", holder->fd);
+		snprintf(name, sizeof(name), "task/%u/fd/%u", holder->has_tid ? holder->tid : holder->pid, holder->fd);
 	else
 		snprintf(name, sizeof(name), "map_files/%llx-%llx", (unsigned long long)holder->start,
 			 (unsigned long long)holder->end);
@@ -119,28 +143,13 @@ static int open_inherited(const ExternalObjectEntry *entry, const struct options
 	return fd < 0 ? -errno : fd;
 }
 
-static char *holders_text(const ExternalObjectEntry *entry)
-{
-	char *text = xstrdup("");
-
-	for (size_t i = 0; i < entry->n_holders && i < HOLDERS_NAMED; i++) {
-		char *more =
-			xasprintf("%s%s%u (%s)", text, i ? ", " : "", entry->holders[i]->pid, entry->holders[i]->comm);
-
-		free(text);
-		text = more;
-	}
-	return text;
-}
-
 static int fail_gone(const ExternalObjectEntry *entry, bool rebooted)
 {
-	auto_free char *holders = holders_text(entry);
+	auto_free char *holders = recorded_text(entry);
 
 	return fail(ENOENT,
-		    "%s %s (%llu bytes) was left to the processes that share it (%s), and %s. Supply it with "
-		    "--inherit-fd "
-		    "fd[N]:%s, or dump with --external-holders copy to save its content",
+		    "%s %s (%llu bytes) was left to the processes that share it: %s; and %s. Supply it with "
+		    "--inherit-fd fd[N]:%s, or dump with --external-holders copy to save its content",
 		    entry->kind, entry->name, (unsigned long long)entry->size, holders,
 		    rebooted ? "this is another boot of the system" : "nobody has it any more",
 		    entry->name + strspn(entry->name, "/"));

@@ -9,8 +9,7 @@
 #include "mem/shmem.h"
 #include "util/log.h"
 
-#define HOLDERS_NAMED 8
-#define FH_WORDS      16 /* what mainline's readers expect */
+#define FH_WORDS 16 /* what mainline's readers expect */
 
 static const char *kind_name(const struct inode *inode)
 {
@@ -26,40 +25,12 @@ static const char *kind_name(const struct inode *inode)
 	}
 }
 
-static char *append(char *text, char *more)
-{
-	char *joined = text ? xasprintf("%s; %s", text, more) : xstrdup(more);
-
-	free(text);
-	free(more);
-	return joined;
-}
-
-static char *outsider_text(const struct outside_holder *holder)
-{
-	if (holder->fd >= 0)
-		return xasprintf("%d (%s) fd %d %s", holder->pid, holder->comm, holder->fd, holder->access);
-	return xasprintf("%d (%s) %llx-%llx %s", holder->pid, holder->comm, (unsigned long long)holder->start,
-			 (unsigned long long)holder->end, holder->access);
-}
-
 static bool tree_may_write(const struct inode *inode)
 {
 	for (size_t i = 0; i < inode->holders.n; i++)
 		if (inode->holders.data[i].write)
 			return true;
 	return false;
-}
-
-static char *outsiders_text(const struct inode *inode)
-{
-	char *list = NULL;
-
-	for (size_t i = 0; i < inode->outsiders.n && i < HOLDERS_NAMED; i++)
-		list = append(list, outsider_text(&inode->outsiders.data[i]));
-	if (inode->outsiders.n > HOLDERS_NAMED)
-		list = append(list, xasprintf("and %zu more", inode->outsiders.n - HOLDERS_NAMED));
-	return list;
 }
 
 /* Could one side ever see what the other writes? Mapped at all: not just open on both sides. */
@@ -77,7 +48,7 @@ static bool is_shared_with_outsiders(const struct inode *inode, bool *ret_mapped
 
 static void judge_outsiders(struct inode *inode, const struct options *options, struct refusals *refusals)
 {
-	auto_free char *list = outsiders_text(inode);
+	auto_free char *list = holders_text(inode->outsiders.data, inode->outsiders.n);
 	auto_free char *inside = inode_first_holder(inode);
 	long long size = inode->st.st_size;
 	bool mapped, shared = is_shared_with_outsiders(inode, &mapped);
@@ -143,6 +114,8 @@ static ExternalHolderEntry *new_holder(struct model *model, const struct outside
 	entry->has_fd = holder->fd >= 0;
 	if (entry->has_fd) {
 		entry->fd = holder->fd;
+		entry->has_tid = holder->tid;
+		entry->tid = holder->tid;
 	} else {
 		entry->has_start = entry->has_end = true;
 		entry->start = holder->start;

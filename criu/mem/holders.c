@@ -1,16 +1,22 @@
 /*
  * Outsiders run while we look, so anything may vanish between two calls; what is gone holds nothing.
  * The text of maps and of descriptor links only says where to look closer: whether it is one of our
- * objects is decided by the inode behind it.
+ * objects is decided by the inode behind it. A link without a text, which is what the kernel gives for a path of
+ * more than 4095 bytes, is always looked at.
+ *
+ * The threads of a process have one table of descriptors, unless one made its own (unshare(2) with CLONE_FILES), which
+ * /proc/PID/fd does not show, but /proc/PID/task/TID/fd.
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <linux/limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "kernel/path.h"
 #include "kernel/proc.h"
+#include "kernel/syscalls.h"
 #include "mem/holders.h"
 #include "util/log.h"
 
@@ -24,6 +30,15 @@ struct scan {
 	pid_t denied;	 /* one of them */
 };
 
+/* Flags of one mapping after the other. The file is in order of addresses, as maps is: one pass answers for all. */
+struct smaps {
+	FILE *file;
+	char *line;
+	size_t cap;
+	uint64_t start, end; /* of the mapping it came to; 0: of none yet */
+	bool may_write;
+};
+
 struct outsider {
 	pid_t pid;
 	pid_t via; /* the thread through which /proc shows what it has */
@@ -32,6 +47,7 @@ struct outsider {
 	bool ours;  /* this process or a descendant of it; or a running tree's, forked since that was listed */
 	uint64_t start_time;
 	char comm[64];
+	struct smaps smaps;
 };
 
 static bool text_may_be_object(const char *text)
@@ -40,11 +56,13 @@ static bool text_may_be_object(const char *text)
 		PATH_DELETED_SUFFIX, "/memfd:", "/SYSV",
 		"[anon_shmem:", /* "/dev/zero (deleted)", but for PR_SET_VMA_ANON_NAME */
 	};
+	size_t len = strcspn(text, "\n");
 
 	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
 		if (strstr(text, marks[i]))
 			return true;
-	return false;
+	/* Just "/": opened by file handle when no name was in memory; so it stays when the last name goes. */
+	return len && text[len - 1] == '/' && (len == 1 || text[len - 2] == ' ');
 }
 
 /* Quiet: a process that ended meanwhile is not worth a line. */
@@ -121,28 +139,64 @@ static const struct inode *find_object(const struct scan *scan, struct outsider 
 	return NULL;
 }
 
-/* Was it mapped from a descriptor open for writing? Asked of few mappings, since smaps is slow to read. */
-static bool may_become_writable(pid_t pid, const char *range)
+/* What has vanished holds nothing; what can't be looked at for other reasons may. */
+static void note_failure(struct outsider *who, int err)
 {
-	int fd = proc_open(pid, "smaps", O_RDONLY | O_CLOEXEC);
-	FILE *smaps = fd < 0 ? NULL : fdopen(fd, "r");
-	auto_free char *line = NULL;
-	bool here = false, writable = true;
-	size_t cap = 0, len = strlen(range);
+	who->denied |= err != ENOENT && err != ESRCH;
+}
 
-	if (!smaps) {
-		close_fdp(&fd);
-		return true;
-	}
-	while (getline(&line, &cap, smaps) > 0) {
-		if (here && !strncmp(line, "VmFlags:", 8)) {
-			writable = strstr(line, " mw") != NULL;
-			break;
+/* NULL: errno tells why. */
+static FILE *open_text(pid_t pid, const char *name)
+{
+	auto_fd int fd = proc_open(pid, name, O_RDONLY | O_CLOEXEC);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+
+	if (file)
+		take_fd(&fd);
+	else if (fd < 0)
+		errno = -fd;
+	return file;
+}
+
+static bool smaps_next(struct smaps *smaps)
+{
+	unsigned long long start, end;
+
+	while (getline(&smaps->line, &smaps->cap, smaps->file) > 0) {
+		if (!strncmp(smaps->line, "VmFlags:", 8)) {
+			smaps->may_write = strstr(smaps->line, " mw") != NULL;
+			return true;
 		}
-		here |= !strncmp(line, range, len) && line[len] == ' ';
+		/* Addresses have small letters, keys begin with a capital one. */
+		if ((*smaps->line < 'A' || *smaps->line > 'Z') && sscanf(smaps->line, "%llx-%llx", &start, &end) == 2) {
+			smaps->start = start;
+			smaps->end = end;
+		}
 	}
-	fclose(smaps);
-	return writable;
+	return false;
+}
+
+/* Was it mapped from a descriptor open for writing? To be asked in order of addresses. If nobody knows: yes. */
+static bool may_become_writable(struct outsider *who, const struct outside_holder *found)
+{
+	struct smaps *smaps = &who->smaps;
+
+	if (!smaps->file)
+		smaps->file = open_text(who->via, "smaps");
+	if (!smaps->file)
+		return true;
+	while (smaps->start < found->start)
+		if (!smaps_next(smaps))
+			return true;
+	return smaps->start != found->start || smaps->end != found->end || smaps->may_write;
+}
+
+static void smaps_close(struct smaps *smaps)
+{
+	if (smaps->file)
+		fclose(smaps->file);
+	free(smaps->line);
+	*smaps = (struct smaps){ 0 };
 }
 
 static bool is_shared_mapping(const char *line)
@@ -168,8 +222,7 @@ static void scan_map_line(struct scan *scan, struct outsider *who, int map_files
 	found.start = start;
 	found.end = end;
 	found.mapped_shared = found.access[3] == 's';
-	snprintf(name, sizeof(name), "%08llx-%08llx", start, end);
-	found.write = found.mapped_shared && (found.access[1] == 'w' || may_become_writable(who->via, name));
+	found.write = found.mapped_shared && (found.access[1] == 'w' || may_become_writable(who, &found));
 	add_holder(scan, who, &found);
 }
 
@@ -177,27 +230,23 @@ static void scan_map_line(struct scan *scan, struct outsider *who, int map_files
 static bool scan_maps(struct scan *scan, struct outsider *who)
 {
 	auto_fd int map_files = proc_open(who->via, "map_files", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int fd = proc_open(who->via, "maps", O_RDONLY | O_CLOEXEC);
+	FILE *maps = open_text(who->via, "maps");
 	auto_free char *line = NULL;
 	size_t cap = 0, n = 0;
-	FILE *maps;
 
-	who->denied |= fd == -EPERM || fd == -EACCES;
-	if (fd < 0)
-		return true;
-	maps = fdopen(fd, "r");
 	if (!maps) {
-		close(fd);
+		note_failure(who, errno);
 		return true;
 	}
 	for (; getline(&line, &cap, maps) > 0; n++)
 		if (text_may_be_object(line) || (scan->of == HOLDERS_OF_SHARED && is_shared_mapping(line)))
 			scan_map_line(scan, who, map_files, line);
 	fclose(maps);
+	smaps_close(&who->smaps);
 	return n;
 }
 
-static void describe_access(const struct outsider *who, struct outside_holder *found)
+static void describe_access(const struct outsider *who, pid_t tid, struct outside_holder *found)
 {
 	auto_fd int fd = -1;
 	char path[64], text[256], *flags;
@@ -206,8 +255,8 @@ static void describe_access(const struct outsider *who, struct outside_holder *f
 
 	strcpy(found->access, "?");
 	found->write = true;
-	snprintf(path, sizeof(path), "fdinfo/%d", found->fd);
-	fd = proc_open(who->via, path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "task/%d/fdinfo/%d", tid, found->fd);
+	fd = proc_open(who->pid, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
 	n = read(fd, text, sizeof(text) - 1);
@@ -221,63 +270,109 @@ static void describe_access(const struct outsider *who, struct outside_holder *f
 	strcpy(found->access, inode_fd_access(value & ~O_PATH));
 }
 
-static void scan_fds(struct scan *scan, struct outsider *who)
+/* readlink first: stat on a dead network file would hang. */
+static bool link_may_be_object(int dir_fd, const char *name)
 {
-	int fd = proc_open(who->via, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct dirent *entry;
-	DIR *dir;
+	char link[PATH_MAX + 32];
+	ssize_t n = readlinkat(dir_fd, name, link, sizeof(link) - 1);
 
-	if (fd < 0)
-		return;
-	dir = fdopendir(fd);
+	if (n < 0)
+		return errno != ENOENT && errno != ESRCH;
+	link[n] = '\0';
+	return text_may_be_object(link);
+}
+
+/* False: it can't be looked at. */
+static bool scan_fds(struct scan *scan, struct outsider *who, pid_t tid)
+{
+	struct dirent *entry;
+	char path[32];
+	DIR *dir;
+	int fd;
+
+	snprintf(path, sizeof(path), "task/%d/fd", tid);
+	fd = proc_open(who->pid, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir) {
-		close(fd);
-		return;
+		note_failure(who, fd < 0 ? -fd : errno);
+		close_fdp(&fd);
+		return false;
 	}
 	while ((entry = readdir(dir))) {
-		struct outside_holder found = { 0 };
-		char link[PATH_MAX + 32];
-		ssize_t n;
+		struct outside_holder found = { .tid = tid == who->pid ? 0 : tid };
 
-		if (entry->d_name[0] == '.')
-			continue;
-		/* readlink first: stat on a dead network file would hang. */
-		n = readlinkat(fd, entry->d_name, link, sizeof(link) - 1);
-		if (n < 0)
-			continue;
-		link[n] = '\0';
-		if (!text_may_be_object(link))
+		if (entry->d_name[0] == '.' || !link_may_be_object(fd, entry->d_name))
 			continue;
 		found.inode = find_object(scan, who, fd, entry->d_name);
 		if (!found.inode)
 			continue;
 		found.fd = atoi(entry->d_name);
-		describe_access(who, &found);
+		describe_access(who, tid, &found);
 		add_holder(scan, who, &found);
 	}
 	closedir(dir);
+	return true;
+}
+
+/*
+ * Is the table of @tid none of @tables? Then it is added. They are in the order that kcmp(2) tells, so that a thousand
+ * different ones don't take a million questions. A thread that ended meanwhile counts as different: little is read twice.
+ */
+static bool add_table(pid_list *tables, pid_t tid)
+{
+	size_t low = 0, high = tables->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = sys_kcmp(tables->data[middle], tid, KCMP_FILES, 0, 0);
+
+		if (!order)
+			return false;
+		if (order == 1)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	VEC_PUSH(tables, tid);
+	memmove(&tables->data[low + 1], &tables->data[low], (tables->n - 1 - low) * sizeof(tid));
+	tables->data[low] = tid;
+	return true;
+}
+
+static void scan_tables(struct scan *scan, struct outsider *who)
+{
+	pid_list threads = { 0 }, tables = { 0 };
+	int err;
+
+	if (!scan_fds(scan, who, who->via))
+		return;
+	err = proc_list_threads(who->pid, &threads);
+	if (err) {
+		note_failure(who, -err);
+		return;
+	}
+	VEC_PUSH(&tables, who->via);
+	for (size_t i = 0; i < threads.n; i++)
+		if (threads.data[i] != who->via && add_table(&tables, threads.data[i]))
+			scan_fds(scan, who, threads.data[i]);
+	VEC_FREE(&threads);
+	VEC_FREE(&tables);
 }
 
 /* A thread that lives where the main thread has ended; 0: there is none, as in a kernel thread or a zombie. */
 static pid_t living_thread(pid_t pid)
 {
-	int fd = proc_open(pid, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	pid_list threads = { 0 };
 	struct proc_stat stat;
 	pid_t found = 0;
 
-	if (!dir) {
-		close_fdp(&fd);
+	if (proc_list_threads(pid, &threads))
 		return 0;
-	}
-	while (!found && (entry = readdir(dir))) {
-		pid_t tid = atoi(entry->d_name);
-
-		if (tid > 0 && tid != pid && read_stat(tid, &stat) && stat.state != 'Z' && stat.state != 'X')
-			found = tid;
-	}
-	closedir(dir);
+	for (size_t i = 0; !found && i < threads.n; i++)
+		if (threads.data[i] != pid && read_stat(threads.data[i], &stat) && stat.state != 'Z' &&
+		    stat.state != 'X')
+			found = threads.data[i];
+	VEC_FREE(&threads);
 	return found;
 }
 
@@ -290,7 +385,7 @@ static void scan_outsider(struct scan *scan, struct outsider *who)
 			return;
 		scan_maps(scan, who);
 	}
-	scan_fds(scan, who);
+	scan_tables(scan, who);
 }
 
 int holders_find_outside(const struct inodes *inodes, const struct remote_tree *tree, enum holders_of of,
@@ -323,8 +418,34 @@ int holders_find_outside(const struct inodes *inodes, const struct remote_tree *
 	closedir(proc);
 	hash_free(&scan.tree);
 	if (scan.n_denied)
-		pr_warn("%zu processes (%d is one) may not be examined: whether they share memory with the tree is not "
+		pr_warn("%zu processes (%d is one) can't be examined: whether they share memory with the tree is not "
 			"known",
 			scan.n_denied, scan.denied);
 	return 0;
+}
+
+static char *holder_text(const struct outside_holder *holder)
+{
+	auto_free char *thread = holder->tid ? xasprintf(" thread %d", holder->tid) : xstrdup("");
+
+	if (holder->fd >= 0)
+		return xasprintf("%d (%s)%s fd %d %s", holder->pid, holder->comm, thread, holder->fd, holder->access);
+	return xasprintf("%d (%s) %llx-%llx %s", holder->pid, holder->comm, (unsigned long long)holder->start,
+			 (unsigned long long)holder->end, holder->access);
+}
+
+char *holders_text(const struct outside_holder *holders, size_t n)
+{
+	VEC(char) text = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		auto_free char *one = holder_text(&holders[i]);
+
+		for (const char *c = i ? "; " : ""; *c; c++)
+			VEC_PUSH(&text, *c);
+		for (const char *c = one; *c; c++)
+			VEC_PUSH(&text, *c);
+	}
+	VEC_PUSH(&text, '\0');
+	return text.data;
 }

@@ -5,8 +5,9 @@
 #include "mem/inode.h"
 
 struct outside_holder {
-	const struct inode *inode;
+	const struct inode *inode; /* of the dump */
 	pid_t pid;
+	pid_t tid;	     /* the thread in whose table the descriptor is; 0: that of the main thread, or a mapping */
 	uint64_t start_time; /* as in /proc/PID/stat */
 	char comm[64];
 	uint64_t start, end; /* mapping; 0,0 for a descriptor */
@@ -28,11 +29,14 @@ enum holders_of {
  * holders_find_outside - mappings and descriptors of interned inodes, in processes outside @tree
  * Files that have a name: shared mappings only.
  *
- * Not seen: descriptors in flight in sockets, or held by the kernel itself (io_uring, KVM), tables of single
- * threads, and processes of sibling pid namespaces. We and our descendants hold duplicates
- * and don't count. Linear in what the machine's processes map and hold open.
+ * Not seen: descriptors in flight in sockets, or held by the kernel itself (io_uring, KVM), and processes of sibling
+ * pid namespaces. We and our descendants hold duplicates and don't count. Linear in what the machine's processes map
+ * and hold open.
  */
 int must_check holders_find_outside(const struct inodes *inodes, const struct remote_tree *tree, enum holders_of of,
 				    outside_holders *ret);
+
+/** holders_text - each of them: "41 (worker) 7f0000000000-7f0000001000 rw-s; 42 (log) fd 7 r"; owned by the caller. */
+char *holders_text(const struct outside_holder *holders, size_t n);
 
 #endif

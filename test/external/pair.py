@@ -14,9 +14,11 @@ class Pair:
     """An outsider and a tree of two processes with one object."""
 
     def __init__(self, kind, way):
-        self.kind, self.way = kind, way
+        self.kind, self.way, self.others = kind, way, []
         self.dir = box.fresh_dir("external", f"{kind}-{way}")
         self.path = f"{box.SHM}/share-{kind}-{way}" if kind == "shm" else f"{self.dir}/share"
+        if kind == "ext4":
+            self.mount_disk()
         if kind == "hugefile":
             os.mkdir(f"{self.path}.huge")
             subprocess.run(["mount", "-t", "hugetlbfs", "-o", "pagesize=2M", "share", f"{self.path}.huge"], check=True)
@@ -31,6 +33,15 @@ class Pair:
         self.outsider = elsewhere[0] if elsewhere else self.outsider
         wait_for(lambda: len(box.tree(self.root)) == 2, SECONDS, "the tree to be there")
         self.pids = box.tree(self.root)
+
+    def mount_disk(self):
+        image, mnt = f"{self.dir}/disk", f"{self.dir}/mnt"
+        os.mkdir(mnt)
+        with open(image, "wb") as file:
+            file.truncate(64 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+        subprocess.run(["mount", "-o", "loop", image, mnt], check=True)
+        self.path = f"{mnt}/share"
 
     def seen(self):
         """What the outsider sees: {"tree": N, "outsider": N, "dead": N}."""
@@ -59,6 +70,11 @@ class Pair:
     def inodes(self, pid):
         return {obj[1:3] for obj in box.mappings(pid, r"^\S+ ...s ")}
 
+    def holds(self):
+        """How a refusal is to name the outsider, as a regular expression."""
+        how = {"fd": r"fd 3 rw", "table": r"thread \d+ fd 3 rw", "long": r"fd \d+ rw", "handle": r"fd \d+ rw"}
+        return rf"\b{self.outsider} \(share\) {how.get(self.way, r'[0-9a-f]+-[0-9a-f]+ rw-s')}[.;]"
+
     def key(self):
         """How the option --inherit-fd names the object."""
         return {"memfd": "memfd:shared", "anon": "dev/zero", "sysv": "SYSV00000000", "hugememfd": "memfd:shared", "hugeanon": "anon_hugepage",
@@ -82,8 +98,24 @@ class Pair:
         finally:
             subprocess.run(["umount", f"/proc/{self.outsider}"], check=True)
 
+    def crowd(self, way, n):
+        """One more process that holds it (hold.c), and how a refusal is to name it, once for each place."""
+        out = f"{self.dir}/out-{len(self.others)}"
+        pid = box.start([box.build(os.path.join(HERE, "hold.c")), way, str(n), self.way_in()], out, cwd="/")
+        self.others.append(pid)
+        wait_for(lambda: "ready" in box.read(out), SECONDS, f"hold {way} {n} to be ready")
+        if way == "fd":
+            return pid, [f"{pid} (hold) fd {fd} r" for fd in range(3, n + 3)]
+        lines = [line.split() for line in box.read(f"/proc/{pid}/maps").splitlines()]
+        ranges = [(line[1], [int(x, 16) for x in line[0].split("-")]) for line in lines if line[1][3] == "s"]
+        if len(ranges) != n:
+            raise Failure(f"hold has {len(ranges)} mappings, not {n}")
+        return pid, [f"{pid} (hold) {low:x}-{high:x} {access}" for access, (low, high) in ranges]
+
     def end(self):
-        box.kill_all([p for p in [*self.pids, self.outsider] if box.alive(p)])
+        box.kill_all([p for p in [*self.pids, self.outsider, *self.others] if box.alive(p)])
+        if self.kind == "ext4":
+            subprocess.run(["umount", "--lazy", f"{self.dir}/mnt"], check=True)
         if self.kind == "hugefile":
             subprocess.run(["umount", "--lazy", f"{self.path}.huge"], check=True)
         if self.kind == "sysvkey":

@@ -7,9 +7,12 @@ default, attached again and copied as --external-holders says.  The outsider wat
 all the time whether the tree's counter, its own, and their lock are still the same.
 """
 import argparse
+import json
 import os
 import re
+import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "jobs"))
 import box
@@ -39,7 +42,7 @@ def fresh_images(pair, name="images"):
 def case_refuse(pair):
     images = fresh_images(pair)
     text = refused("dump", images, pair.root, images)
-    if f"{pair.outsider} (share)" not in text or "--external-holders" not in text:
+    if not re.search(pair.holds(), text) or "--external-holders" not in text:
         raise Failure(f"the refusal names neither holder nor option: {text}")
     pair.tree_counts()
     pair.outsider_lives()
@@ -49,6 +52,13 @@ def case_attach(pair):
     objects = [pair.inodes(p) for p in pair.pids]
     for generation in (1, 2):
         images = fresh_images(pair)
+        if generation == 2 and pair.way == "long":
+            # It was found by its handle, and so under the name that no image can have.
+            text = refused("dump", images, pair.root, images, "--external-holders", "attach")
+            if "and more than 4095 can't be opened again" not in text:
+                raise Failure(f"the refusal does not name the path: {text}")
+            pair.tree_counts()
+            return
         dump_gone(pair, images, "--external-holders", "attach")
         if pair.seen()["dead"]:
             raise Failure("the lock looks abandoned while the tree is away")
@@ -190,10 +200,57 @@ def case_hidden(pair):
     pair.outsider_lives()
 
 
+def case_crowd(pair):
+    """Each holder is named, at dump, by inspect and at restore: ten more, one with a mere descriptor, one with many places."""
+    crowd = [pair.crowd("map", 1) for _ in range(8)] + [pair.crowd("fd", 1), pair.crowd("views", 300)]
+    names = [name for _, names in crowd for name in names]
+
+    def check(text, command):
+        if not re.search(pair.holds(), text):
+            raise Failure(f"{command} does not name the outsider: {text[:500]}")
+        missing = [name for name in names if not re.search(rf"\b{re.escape(name)}[.; ]", text)]
+        if missing:
+            raise Failure(f"{command} does not name {len(missing)} of {len(names)}, such as {missing[0]}: {text[:500]}")
+
+    images = fresh_images(pair)
+    text = refused("dump", images, pair.root, images)
+    check(text, "dump")
+    done = subprocess.run([box.CRIU, "inspect", "--json", "-t", str(pair.root)], capture_output=True, check=False)
+    said = [refusal["text"] for refusal in json.loads(done.stdout)["refusals"]]
+    if len(said) != 1 or said[0] not in text:
+        raise Failure(f"inspect says {said}, dump {text}")
+    pair.tree_counts()
+    pair.outsider_lives()
+    dump_gone(pair, images, "--external-holders", "attach")
+    check(refused("restore", images, images, "--external-holders", "refuse"), "restore")
+    check(refused("restore", images, images, "--external-holders", "copy"), "restore to a copy")
+    box.kill_all([pair.outsider, *pair.others])
+    check(refused("restore", images, images), "restore of what is gone")
+
+
+def case_views(pair):
+    """Twice as many places of an outsider, for reading only, cost twice as much, not four times."""
+    least = {}
+    for n in (5000, 10000):
+        pid, names = pair.crowd("views", n)
+        took = []
+        for _ in range(3):
+            images = fresh_images(pair)
+            begin = time.monotonic()
+            text = refused("dump", images, pair.root, images)
+            took.append(time.monotonic() - begin)
+            if names[0] not in text or names[-1] not in text:
+                raise Failure(f"not all of {n} places are named: {text[:500]}")
+        least[n] = min(took)
+        box.kill_all([pid])
+    if least[10000] >= 3 * least[5000]:
+        raise Failure(f"5,000 places: {least[5000]:.3f} s, 10,000: {least[10000]:.3f} s")
+
+
 CASES = {name[5:]: function for name, function in globals().items() if name.startswith("case_")}
 KINDS = [("shm", "map"), ("shm", "fd"), ("disk", "map"), ("disk", "fd"), ("memfd", "map"), ("memfd", "fd"), ("anon", "map"), ("sysv", "map"), ("sysvkey", "map"),
          ("hugefile", "map"), ("hugefile", "fd"), ("hugememfd", "map"), ("hugememfd", "fd"), ("hugeanon", "map"),
-         ("shm", "thread"), ("memfd", "thread"), ("shm", "ns"), ("memfd", "ns"), ("anon", "ns"), ("shm", "flight"), ("disk", "flight"), ("memfd", "flight")]
+         ("shm", "thread"), ("memfd", "thread"), ("shm", "ns"), ("memfd", "ns"), ("anon", "ns"), ("shm", "table"), ("memfd", "table"), ("shm", "long"), ("disk", "long"), ("ext4", "handle"), ("shm", "flight"), ("disk", "flight"), ("memfd", "flight")]
 
 
 def run_case(tally, kind, way, case):
@@ -228,7 +285,9 @@ def main():
             text = f"{kind} {way} {case}"
             if (way == "flight") != (case == "unseen") or (case == "hidden" and kind != "sysv"):
                 continue
-            if way in ("thread", "ns") and case not in ("refuse", "attach", "copy"):
+            if way in ("thread", "ns", "table", "long", "handle") and case not in ("refuse", "attach", "copy"):
+                continue
+            if case in ("crowd", "views") and (kind, way) not in (("shm", "map"), ("memfd", "fd")):
                 continue
             # Such a segment outlives everybody.
             if case in (("gone", "both") if kind == "sysvkey" else ("kept", "other")):

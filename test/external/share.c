@@ -1,13 +1,16 @@
 /*
  * share - one shared object, a process that stays (the outsider) and two that are dumped (the tree)
  *
- *   share shm|disk|memfd|anon|sysv|sysvkey|hugefile|hugememfd|hugeanon map|fd|thread|flight|ns PATH
+ *   share shm|disk|ext4|memfd|anon|sysv|sysvkey|hugefile|hugememfd|hugeanon map|fd|table|long|handle|thread|flight|ns PATH
  *
  * The outsider makes the object and forks the tree; with "fd" it keeps but a descriptor and
- * reads through that; with "thread" its main thread ends and another goes on; with "flight" its descriptor
- * is on its way through a socket, where nobody sees it; with "ns" it goes
+ * reads through that; so it does with "table", but only a thread with a table of its own has the descriptor; with
+ * "long", but by a second name, of more than 4095 bytes; and with "handle", by the file handle, before anybody looked
+ * up the name, so that the kernel knows none for it. With "thread" its main thread ends and another goes on; with
+ * "flight" its descriptor is on its way through a socket, where nobody sees it; with "ns" it goes
  * on in pid and mount namespaces of its own, as a process whose number it prints as well. A "hugefile" is the file "object" of
- * the hugetlbfs PATH.huge. Everybody counts in the object, under a robust lock; who finds the lock abandoned
+ * the hugetlbfs PATH.huge, an "ext4" one of a file system on a loop device, which is mounted at the directory of PATH.
+ * Everybody counts in the object, under a robust lock; who finds the lock abandoned
  * says so and counts that, too. The outsider prints "ready TREE-PID", and each 10 ms its view
  * goes to the file PATH.log: "tree COUNT outsider COUNT dead COUNT".
  */
@@ -22,8 +25,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,7 +48,80 @@ static void die(const char *what)
 	exit(2);
 }
 
-static int make(const char *kind, const char *path)
+#define DEEP	   20
+#define DEEP_BYTES 250
+
+/* The file @path, opened by a second name that is longer than a path may be. That name does not stay. */
+static int open_deep(const char *path)
+{
+	char name[DEEP_BYTES + 1], up[4096];
+	int dirs[DEEP + 1], fd;
+
+	snprintf(up, sizeof(up), "%.*s", (int)(strrchr(path, '/') - path), path);
+	memset(name, 'x', DEEP_BYTES);
+	name[DEEP_BYTES] = '\0';
+	dirs[0] = open(up, O_PATH | O_DIRECTORY);
+	for (int i = 0; i < DEEP; i++) {
+		if (mkdirat(dirs[i], name, 0700))
+			die("mkdirat");
+		dirs[i + 1] = openat(dirs[i], name, O_PATH | O_DIRECTORY);
+	}
+	if (linkat(AT_FDCWD, path, dirs[DEEP], name, 0))
+		die("linkat");
+	fd = openat(dirs[DEEP], name, O_RDWR);
+	if (fd < 0 || unlinkat(dirs[DEEP], name, 0))
+		die("second name");
+	for (int i = DEEP; i > 0; i--) {
+		close(dirs[i]);
+		if (unlinkat(dirs[i - 1], name, AT_REMOVEDIR))
+			die("remove a directory");
+	}
+	close(dirs[0]);
+	return fd;
+}
+
+/* What is mounted at @dir; as it is open, the loop device stays when that is unmounted. */
+static int open_device(const char *dir, char name[4096])
+{
+	FILE *mounts = fopen("/proc/self/mounts", "r");
+	char at[4096];
+
+	while (mounts && fscanf(mounts, "%4095s %4095s %*[^\n]", name, at) == 2)
+		if (!strcmp(at, dir)) {
+			fclose(mounts);
+			return open(name, O_RDONLY);
+		}
+	die(dir);
+	return -1;
+}
+
+/* The file system is mounted anew, so no name is in memory. *fd is opened anew as well, by name, but after that. */
+static int open_nameless(const char *path, int *fd)
+{
+	union {
+		struct file_handle handle;
+		char bytes[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	} u = { .handle.handle_bytes = MAX_HANDLE_SZ };
+	char dir[4096], device[4096];
+	int mount_id, device_fd, dir_fd, nameless;
+
+	snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
+	device_fd = open_device(dir, device);
+	if (name_to_handle_at(*fd, "", &u.handle, &mount_id, AT_EMPTY_PATH) || close(*fd) || umount(dir) ||
+	    mount(device, dir, "ext4", 0, NULL))
+		die("mount anew");
+	close(device_fd);
+	dir_fd = open(dir, O_RDONLY | O_DIRECTORY);
+	nameless = open_by_handle_at(dir_fd, &u.handle, O_RDWR);
+	*fd = open(path, O_RDWR);
+	if (nameless < 0 || *fd < 0)
+		die("open by handle");
+	close(dir_fd);
+	return nameless;
+}
+
+/* *ret_other: another way to it, for the outsider; or -1. */
+static int make(const char *kind, const char *way, const char *path, int *ret_other)
 {
 	char object[4096];
 	int fd;
@@ -56,6 +134,10 @@ static int make(const char *kind, const char *path)
 		     : open(object, O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (fd < 0 || ftruncate(fd, BYTES))
 		die(path);
+	if (!strcmp(way, "long"))
+		*ret_other = open_deep(path);
+	else if (!strcmp(way, "handle"))
+		*ret_other = open_nameless(path, &fd);
 	if (!strstr(kind, "memfd") && unlink(object))
 		die(path);
 	return fd;
@@ -142,6 +224,8 @@ static void run_outsider(struct shared *shared, int fd, const char *path)
 struct outsider {
 	struct shared *shared;
 	const char *path;
+	int fd;
+	pthread_barrier_t *unshared;
 };
 
 static void *run_thread(void *arg)
@@ -152,13 +236,38 @@ static void *run_thread(void *arg)
 	return NULL;
 }
 
+static void *run_with_table(void *arg)
+{
+	const struct outsider *outsider = arg;
+
+	if (unshare(CLONE_FILES))
+		die("unshare");
+	pthread_barrier_wait(outsider->unshared);
+	run_outsider(NULL, outsider->fd, outsider->path);
+	return NULL;
+}
+
+/* The descriptor stays in the table of a thread only. Others have the table that has it no more, or a copy of that. */
+static void leave_to_table(int fd, const char *path)
+{
+	static struct outsider outsider;
+	static pthread_barrier_t unshared;
+	pthread_t thread;
+
+	outsider = (struct outsider){ .fd = fd, .path = path, .unshared = &unshared };
+	if (pthread_barrier_init(&unshared, NULL, 2) || pthread_create(&thread, NULL, run_with_table, &outsider))
+		die("pthread_create");
+	pthread_barrier_wait(&unshared);
+	close(fd);
+}
+
 /* From now on /proc shows nothing of it but its threads. */
 static void leave_to_thread(struct shared *shared, const char *path)
 {
 	static struct outsider outsider;
 	pthread_t thread;
 
-	outsider = (struct outsider){ shared, path };
+	outsider = (struct outsider){ .shared = shared, .path = path };
 	if (pthread_create(&thread, NULL, run_thread, &outsider))
 		die("pthread_create");
 	pthread_exit(NULL);
@@ -206,19 +315,20 @@ int main(int argc, char **argv)
 {
 	pthread_mutexattr_t attr;
 	struct shared *shared;
-	bool by_fd, in_flight;
+	bool by_fd, by_table, in_flight;
 	pid_t pid;
-	int fd, anon;
+	int fd, anon, other = -1;
 
 	if (argc != 4) {
-		fprintf(stderr, "usage: share shm|disk|memfd|anon|sysv|sysvkey|hugefile|hugememfd|hugeanon "
-				"map|fd|thread|flight|ns PATH\n");
+		fprintf(stderr, "usage: share shm|disk|ext4|memfd|anon|sysv|sysvkey|hugefile|hugememfd|hugeanon "
+				"map|fd|table|long|handle|thread|flight|ns PATH\n");
 		return 2;
 	}
 	by_fd = !strcmp(argv[2], "fd");
+	by_table = !strcmp(argv[2], "table");
 	in_flight = !strcmp(argv[2], "flight");
 	signal(SIGCHLD, SIG_IGN);
-	fd = make(argv[1], argv[3]);
+	fd = make(argv[1], argv[2], argv[3], &other);
 	anon = MAP_ANONYMOUS | (!strcmp(argv[1], "hugeanon") ? MAP_HUGETLB | PAGES_2MB : 0);
 	shared = strstr(argv[1], "sysv")
 			 ? attach_segment(argv[1])
@@ -236,20 +346,29 @@ int main(int argc, char **argv)
 	if (!pid) {
 		if (fd >= 0 && strcmp(argv[2], "map"))
 			close(fd);
+		if (other >= 0)
+			close(other);
 		run_tree(shared);
 	}
 	tell(shared, argv[3]);
-	if (by_fd || in_flight)
+	if (other >= 0) {
+		by_fd = true;
+		close(fd);
+		fd = other;
+	}
+	if (by_fd || in_flight || by_table)
 		munmap(shared, BYTES);
+	if (by_table)
+		leave_to_table(fd, argv[3]);
 	if (in_flight)
 		send_away(fd);
-	else if (fd >= 0 && !by_fd)
+	else if (fd >= 0 && !by_fd && !by_table)
 		close(fd);
 	if (!strcmp(argv[2], "ns"))
 		leave_to_namespaces(shared, argv[3], pid);
 	printf("ready %d\n", pid);
 	fflush(stdout);
-	while (in_flight)
+	while (in_flight || by_table)
 		pause();
 	if (!strcmp(argv[2], "thread"))
 		leave_to_thread(shared, argv[3]);

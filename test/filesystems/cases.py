@@ -1,7 +1,9 @@
 """Cases in which the file system is not at restore what it was at dump, or never was a plain one."""
+import ctypes
 import json
 import os
 import subprocess
+import threading
 
 import box
 import places
@@ -264,6 +266,35 @@ def attach(place):
 
 for kind in places.ALL:
     case(f"attach on {kind.name}", kind, "delshm_family_disk")(attach)
+
+
+@case("attach through a thread's own table", places.Overlay, "delshm_family_disk")
+def attach_table(place):
+    """There is no file handle, and the only descriptor outside is in a table that a thread of us has to itself."""
+    with started("delshm_family_disk", f"{place.dir}/test") as tested:
+        held, ready, leave = [], threading.Event(), threading.Event()
+
+        def hold():
+            if not ctypes.CDLL(None).unshare(0x400):  # CLONE_FILES
+                held.append(os.fstat(os.open(shared_views(tested)[0], os.O_RDWR)))
+            ready.set()
+            leave.wait()
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        try:
+            ready.wait()
+            if not held:
+                raise Failure("the thread has no table of its own")
+            tested.dump("--external-holders", "attach")
+            tested.restore()
+            views = {(st.st_dev, st.st_ino) for st in map(os.stat, shared_views(tested))}
+            if views != {(held[0].st_dev, held[0].st_ino)}:
+                raise Failure("the tree has another object than its holder")
+        finally:
+            leave.set()
+            thread.join()
+        tested.finish()
 
 
 @case("attributes of a file that is only open", places.Ext4, "unlink_xattr")

@@ -109,7 +109,7 @@ def report(*words, status=None):
         check(obj["kind"] in KINDS and obj["decision"] in DECISIONS, f"object {obj['kind']} {obj['decision']}")
         for holder in obj["holders"]:
             wanted = MAPPING_FIELDS if holder["type"] == "mapping" else FD_FIELDS
-            check(set(holder) - {"comm_hex"} == wanted, f"holder {holder}")
+            check(set(holder) - {"comm_hex", "thread"} == wanted, f"holder {holder}")
     for refusal in found["refusals"]:
         check(set(refusal) == REFUSAL_FIELDS and refusal["text"], f"refusal {refusal}")
         check(refusal["object"] is None or refusal["object"] in ids, f"refusal of object {refusal['object']}")
