@@ -188,6 +188,40 @@ static void test_entries(struct image_dir *dir)
 	}
 }
 
+/* A run of over 4 GiB, in the pages file a hole, and what comes behind it. */
+static void test_large(struct image_dir *dir)
+{
+	const uint64_t run = (5ULL << 30) / PAGE_BYTES;
+	PagemapEntry entries[] = { ENTRY(0x1000, .compat_nr_pages = (uint32_t)run),
+				   ENTRY(6ULL << 30, .compat_nr_pages = 1) };
+	struct arena *arena cleanup_with(arena_freep) = arena_new();
+	PagemapHead head = PAGEMAP_HEAD__INIT;
+	struct image_writer *writer;
+	struct pagemap map;
+	char text[7];
+	int fd;
+
+	head.pages_id = 77;
+	CHECK(!image_create(dir, IMAGE_PAGEMAP, 7, &writer));
+	CHECK(!image_write_entry(writer, &head.base));
+	CHECK(!image_write_entry(writer, &entries[0].base));
+	CHECK(!image_write_entry(writer, &entries[1].base));
+	CHECK(!image_finish(writer));
+	test_dir_store(dir, "pages-77.img", "", 0);
+	test_dir_resize(dir, "pages-77.img", (off_t)((run + 1) * PAGE_BYTES));
+	fd = openat(dir->fd, "pages-77.img", O_WRONLY | O_CLOEXEC);
+	CHECK_EQ(pwrite(fd, "behind", 7, (off_t)(run * PAGE_BYTES)), 7);
+	close(fd);
+	if (!CHECK_EQ(pagemap_read(dir, IMAGE_PAGEMAP, 7, arena, &map), 0))
+		return;
+	CHECK_EQ(map.nr_pages, run + 1);
+	CHECK_EQ(map.ranges[0].nr_pages, run);
+	CHECK_EQ(map.ranges[1].file_offset, 5ULL << 30);
+	CHECK_EQ(pages_read_bytes(map.pages_fd, text, sizeof(text), map.ranges[1].file_offset), 0);
+	CHECK(!memcmp(text, "behind", 7));
+	pagemap_close(&map);
+}
+
 static void test_damaged(struct image_dir *dir)
 {
 	auto_free uint8_t *data = NULL;
@@ -238,6 +272,7 @@ int main(void)
 	test_order(&dir);
 	test_disk_full(&dir);
 	test_entries(&dir);
+	test_large(&dir);
 	test_damaged(&dir);
 	test_range_bytes();
 	test_dir_remove(&dir);
