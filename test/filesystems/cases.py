@@ -250,9 +250,22 @@ def shared_views(tested):
     return found
 
 
+def mount_id(path):
+    """Of the mount that a file was opened on, as its holder sees it."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return next(line.split()[1] for line in box.read(f"/proc/self/fdinfo/{fd}").splitlines() if line.startswith("mnt_id:"))
+    finally:
+        os.close(fd)
+
+
 def attach(place):
-    """Held here, outside the tree: found again by its file handle, or in us where there is none."""
+    """Held here, outside the tree: found again by its file handle, or in us where there is none; on the mount of its name."""
     with started("delshm_family_disk", f"{place.dir}/test") as tested:
+        # The same file system elsewhere: the object could be opened through that as well.
+        os.mkdir(f"{place.dir}/other")
+        place.bind(place.dir, f"{place.dir}/other")
+        mounts = {mount_id(view) for view in shared_views(tested)}
         holder = os.open(shared_views(tested)[0], os.O_RDWR)
         for _ in range(2):
             tested.dump("--external-holders", "attach")
@@ -260,6 +273,8 @@ def attach(place):
             views = {(st.st_dev, st.st_ino) for st in map(os.stat, shared_views(tested))}
             if views != {(os.fstat(holder).st_dev, os.fstat(holder).st_ino)}:
                 raise Failure("the tree has another object than its holder")
+            if {mount_id(view) for view in shared_views(tested)} != mounts:
+                raise Failure("the object was opened on another mount than that of its name")
         os.close(holder)
         tested.finish()
 

@@ -5,9 +5,10 @@
 #include "memprop.h"
 #include "fileprop.h"
 
-const char *test_doc = "Memfds that are only open: odd name, odd size, holes, empty, position and close-on-exec";
+const char *test_doc =
+	"Memfds that are only open: odd name, odd size, holes, data above 4 GiB, empty, position and close-on-exec";
 
-#define SPARSE_SIZE ((4L << 30) + 123)
+#define SPARSE_SIZE ((6L << 30) + 123)
 
 static struct {
 	const char *name;
@@ -29,7 +30,7 @@ static struct {
 	{ .name = "sparse",
 	  .flags = 0,
 	  .size = SPARSE_SIZE,
-	  .data_at = (3L << 30) + 5 * PG,
+	  .data_at = (5L << 30) + 5 * PG,
 	  .data_len = 2 * PG,
 	  .pos = SPARSE_SIZE - 1 },
 };
