@@ -62,6 +62,7 @@ struct inode {
 	/* overlayfs, mem/overlay.h */
 	struct inode *lower; /* what mappings from before the copy-up show; NULL: there are none */
 	bool is_lower; /* this is such a one: only its mappings lead to it, and st is the upper file's but for the size */
+	bool was_lower; /* restore made it of such a one. Known with remap_plan() */
 
 	/* Outside the tree, mem/external.h */
 	VEC(struct outside_holder) outsiders;

@@ -3,8 +3,10 @@
  * overlay's file is copied up. From outside it shows in nothing but the pages.
  */
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/xattr.h>
 
 #include "kernel/proc.h"
 #include "mem/overlay.h"
@@ -224,4 +226,12 @@ bool overlay_fd_maps_lower(const struct inode *inode, int fd)
 	lower = !overlay_shows_mapping(inode, &mapping, false);
 	munmap(page, PAGE_BYTES);
 	return lower;
+}
+
+bool overlay_was_lower(const struct inode *inode)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", inode->fd);
+	return getxattr(path, OVERLAY_LOWER_XATTR, NULL, 0) >= 0;
 }

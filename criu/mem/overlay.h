@@ -41,6 +41,15 @@ int must_check overlay_find_inode(struct inodes *inodes, const struct overlay_ma
  */
 bool overlay_fd_maps_lower(const struct inode *inode, int fd);
 
+/*
+ * What a lower file was restored to is an object of any size for later dumps as well. A deleted file has no place to
+ * say so but an extended attribute, which only CAP_SYS_ADMIN sees.
+ */
+#define OVERLAY_LOWER_XATTR "trusted.criu.lower"
+
+/** overlay_was_lower - is @inode, a deleted file, what restore has made of a lower file? */
+bool overlay_was_lower(const struct inode *inode);
+
 /** overlay_find_size - set st_size of @lower to where its mappings end to show anything; its tasks are stopped. */
 int must_check overlay_find_size(struct inode *lower);
 

@@ -12,6 +12,7 @@
 
 #include "kernel/path.h"
 #include "mem/ghost.h"
+#include "mem/overlay.h"
 #include "mem/remap.h"
 #include "util/log.h"
 
@@ -214,6 +215,7 @@ static int plan_inode(struct inode *inode, struct model *model, const struct opt
 {
 	if (!inode->unlinked)
 		return plan_link(inode, model, options, refusals);
+	inode->was_lower = overlay_was_lower(inode);
 	if (!shmem_is_object(inode))
 		return plan_ghost(inode, model, options, refusals);
 	add_remaps(model, inode, REMAP_TYPE__SHMEM, inode->id);

@@ -14,6 +14,7 @@
 #include "mem/huge.h"
 #include "mem/numa.h"
 #include "mem/object-read.h"
+#include "mem/overlay.h"
 #include "mem/shmem.h"
 #include "mem/sysvshm.h"
 #include "mem/tmpfs.h"
@@ -276,10 +277,24 @@ static void add_file_system(const struct inode *inode, struct objects_dump *obje
 	entry->fs_options = arena_strdup(objects->model->arena, options);
 }
 
+/* Its next dump is to know what it is. */
+static void mark_lower(struct model *model, ShmemFileEntry *entry)
+{
+	ShmemFileXattr *mark = model_new(model, ShmemFileXattr, shmem_file_xattr__init);
+	ShmemFileXattr **xattrs = arena_array(model->arena, ShmemFileXattr *, entry->n_xattrs + 1);
+
+	mark->name = arena_strdup(model->arena, OVERLAY_LOWER_XATTR);
+	if (entry->n_xattrs)
+		memcpy(xattrs, entry->xattrs, entry->n_xattrs * sizeof(*xattrs));
+	xattrs[entry->n_xattrs++] = mark;
+	entry->xattrs = xattrs;
+}
+
 static int new_shmem_file(const struct inode *inode, int fd, struct objects_dump *objects, ShmemFileEntry **ret)
 {
 	struct model *model = objects->model;
 	ShmemFileEntry *entry = model_new(model, ShmemFileEntry, shmem_file_entry__init);
+	int err;
 
 	*ret = entry;
 	entry->size = inode->st.st_size;
@@ -291,7 +306,10 @@ static int new_shmem_file(const struct inode *inode, int fd, struct objects_dump
 	entry->ctim = new_time(model, &inode->st.st_ctim);
 	add_names(inode, model, entry);
 	add_file_system(inode, objects, entry);
-	return xattrs_read(fd, inode->name, model->arena, &entry->xattrs, &entry->n_xattrs);
+	err = xattrs_read(fd, inode->name, model->arena, &entry->xattrs, &entry->n_xattrs);
+	if (!err && inode->is_lower)
+		mark_lower(model, entry);
+	return err;
 }
 
 static int add_shmem_file(const struct inode *inode, int fd, struct objects_dump *objects)
