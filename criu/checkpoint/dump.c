@@ -101,7 +101,9 @@ static int commit(struct dump *dump)
 	for (size_t i = 0; kill && i < dump->tree.n; i++)
 		if (dump->processes[i]->state != REMOTE_ZOMBIE)
 			pidfds[n++] = dump->processes[i]->pidfd;
-	files_takings(&dump->files, guard_notes(dump->guard), &takings);
+	err = files_takings(&dump->files, guard_notes(dump->guard), &takings);
+	if (err)
+		return err;
 	err = guard_commit_begin(dump->guard, dump->dir->fd, pidfds, n, image_commit, &takings);
 	if (err) {
 		guard_let_go(dump->guard);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "files/files-internal.h"
+#include "files/fown-quiet.h"
 #include "files/irmap.h"
 #include "files/files-read.h"
 #include "files/files-reg.h"
@@ -359,6 +360,7 @@ void files_dump_free(struct files_dump *ctx)
 	packet_dump_free(state);
 	irmap_free(state->irmap);
 	mqueue_dump_free(state);
+	fown_dump_free(state);
 	file_desc_groups_free(state);
 	inherited_free(state);
 	for (size_t i = 0; i < state->node_fds.n; i++)

@@ -81,6 +81,7 @@ struct files_dump_state {
 	struct tty_dump *ttys;		 /* likewise */
 	struct packet_dump *packets;	 /* the same of packet sockets */
 	struct mqueue_dump *mqueues;	 /* likewise */
+	struct fown_quiet *quiet;	 /* likewise */
 	struct irmap *irmap;		 /* NULL before the first inode without a handle */
 	struct peek_guard *peek_guard;	 /* one for all sockets (unix-peek.c); NULL before the first */
 	VEC(struct file_desc *) pending; /* descriptions with references to resolve or content to write; owned */

@@ -123,7 +123,7 @@ int must_check files_dump(struct files_dump *ctx);
 /** files_silence - the tasks are about to be killed, and nobody outside is to notice from their connections. */
 void files_silence(struct files_dump *ctx);
 /** files_takings - what has to be taken at the commit; @notes: of the guard; @ret: valid until files_dump_free() */
-void files_takings(struct files_dump *ctx, void *notes, struct guard_takings *ret);
+int must_check files_takings(struct files_dump *ctx, void *notes, struct guard_takings *ret);
 void files_dump_free(struct files_dump *ctx);
 
 /* --- restore --------------------------------------------------------------- */

@@ -182,7 +182,7 @@ static int set_owner_as(const FownEntry *fown, int fd)
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
 }
 
-static int restore_owner(const FownEntry *fown, int fd)
+int fown_set_owner(const FownEntry *fown, int fd)
 {
 	int ret;
 
@@ -206,5 +206,5 @@ int fown_restore(const struct model *model, const FileEntry *entry, int fd)
 	if (fown->signum && fcntl(fd, F_SETSIG, fown->signum))
 		return fail_errno("cannot set signal %" PRIu32 " for readiness", fown->signum);
 	/* Terminals take whoever sets O_ASYNC for the owner if there is none: then there is none again. */
-	return fown->pid || (common.flags & O_ASYNC) ? restore_owner(fown, fd) : 0;
+	return fown->pid || (common.flags & O_ASYNC) ? fown_set_owner(fown, fd) : 0;
 }

@@ -24,6 +24,9 @@ unsigned int fown_flags(const struct model *model, const FileEntry *entry);
 
 int must_check fown_validate(const FownEntry *fown);
 
+/** fown_set_owner - @fown, which exists, or nobody, becomes the owner of @fd (borrowed), with the user ids it had. */
+int must_check fown_set_owner(const FownEntry *fown, int fd);
+
 /** fown_restore - owner and signal of @entry's description @fd (borrowed), when every task exists. */
 int must_check fown_restore(const struct model *model, const FileEntry *entry, int fd);
 

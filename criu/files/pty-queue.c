@@ -264,14 +264,14 @@ static int write_bytes(int fd, const uint8_t *bytes, size_t n)
 	return fcntl(fd, F_SETFL, flags) && !err ? -errno : err;
 }
 
-static int wait_for_count(int slave, int count)
+static int wait_for_count(int fd, int count)
 {
 	for (int ms = 0; ms < PATIENCE_MS; ms++) {
 		int n;
 
-		if (ioctl(slave, FIONREAD, &n))
+		if (ioctl(fd, FIONREAD, &n))
 			return -errno;
-		if (n == count)
+		if (n >= count)
 			return 0;
 		nap();
 	}
@@ -374,7 +374,7 @@ static int put_input(int master, int slave, const struct pty_queue *queue)
 	return err ? err : undo;
 }
 
-static int put_output(int slave, const struct pty_queue *queue)
+static int put_output(int master, int slave, const struct pty_queue *queue)
 {
 	struct termios2 settings, raw;
 	int undo, err;
@@ -390,6 +390,8 @@ static int put_output(int slave, const struct pty_queue *queue)
 	if (err)
 		return err;
 	err = write_bytes(slave, queue->bytes.data, queue->bytes.n);
+	if (!err)
+		err = wait_for_count(master, min_u64(queue->bytes.n, QUEUE_BYTES));
 	undo = set_settings(slave, &settings);
 	return err ? err : undo;
 }
@@ -416,6 +418,20 @@ static int stop_slave(int master, int slave)
 	return err ? err : wait_for_output(slave, false);
 }
 
+/*
+ * What was written can be read before the kernel's thread has told of it by signal (O_ASYNC). It has the line discipline in
+ * use while it does, and setting the one that is there already waits until nobody has.
+ */
+static void wait_for_signals(int fd)
+{
+	const int disc = N_TTY;
+	struct pollfd input = { .fd = fd, .events = POLLIN };
+
+	/* With nothing to read, this one waits for the thread; neither can fail, nor matter if it did. */
+	poll(&input, 1, 0);
+	ioctl(fd, TIOCSETD, &disc);
+}
+
 int pty_put(int master, int slave, const struct pty_queues *queues)
 {
 	int err = start_output(slave);
@@ -425,10 +441,12 @@ int pty_put(int master, int slave, const struct pty_queues *queues)
 	if (!err)
 		err = put_input(master, slave, &queues->slave);
 	if (!err)
-		err = put_output(slave, &queues->master);
+		err = put_output(master, slave, &queues->master);
 	if (!err && queues->slave.stopped)
 		err = stop_slave(master, slave);
 	if (!err && queues->master.stopped && ioctl(master, TCXONC, TCOOFF))
 		err = -errno;
+	wait_for_signals(slave);
+	wait_for_signals(master);
 	return err;
 }

@@ -3,7 +3,7 @@
  * tty-data.img. It happens when everything else of the images is on disk, and the guard
  * does it: whether criu dies, or the dump fails, or the tree is left to go
  * on, the guard puts it back. The tree stands still, and the
- * bytes come back before anything else can be written; should criu be killed meanwhile, the guard holds it at its exit
+ * bytes come back before anything else can be written, and nobody is told of them by signal (fown-quiet.h); should criu be killed meanwhile, the guard holds it at its exit
  * for as long (mem/guard-hold.h). Where a debugger traces criu it can't: no byte is lost then either, but one that
  * a task writes in that moment may come first.
  */
@@ -114,7 +114,7 @@ void pty_give_all_back(const int *masters, size_t n, void *data)
 {
 	struct pty_notes *notes = data;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; notes->taken && i < n; i++) {
 		struct pty_taken *taken = &notes->taken[i];
 		const int on = 1;
 
@@ -124,8 +124,9 @@ void pty_give_all_back(const int *masters, size_t n, void *data)
 		if (taken->packet)
 			ioctl(masters[i], TIOCPKT, &on);
 		close_fdp(&taken->slave);
-		close(masters[i]);
 		pty_queues_free(&taken->queues);
 	}
+	for (size_t i = 0; i < n; i++)
+		close(masters[i]);
 	free(take_ptr(notes->taken));
 }

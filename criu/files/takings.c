@@ -1,26 +1,38 @@
 /* What a dump takes at its commit, of whatever kind: one list for the guard, which calls the functions of each kind. */
 #include <string.h>
 
+#include "files/fown-quiet.h"
 #include "files/mqueue.h"
 #include "files/tty.h"
 
+/* In the order of taking; given back from the last one on. */
+enum part { OWNERS, TTYS, MQUEUES, N_PARTS };
+
 /* In memory that is shared with the guard. */
 struct files_notes {
-	size_t n_ttys; /* the others are queues */
-	struct guard_takings ttys, mqueues;
+	struct guard_takings parts[N_PARTS];
+	_Alignas(max_align_t) char owner_notes[GUARD_NOTES_BYTES / 16];
 	_Alignas(max_align_t) char tty_notes[GUARD_NOTES_BYTES / 8 * 5];
 	_Alignas(max_align_t) char mqueue_notes[GUARD_NOTES_BYTES / 4];
 };
+
+static void *notes_of(struct files_notes *notes, enum part part)
+{
+	return part == OWNERS ? notes->owner_notes : part == TTYS ? notes->tty_notes : notes->mqueue_notes;
+}
 
 static int take(int dir_fd, const int *fds, size_t n, void *data)
 {
 	struct files_notes *notes = data;
 	int err = 0;
 
-	if (notes->n_ttys)
-		err = notes->ttys.take(dir_fd, fds, notes->n_ttys, notes->tty_notes);
-	if (!err && n > notes->n_ttys)
-		err = notes->mqueues.take(dir_fd, fds + notes->n_ttys, n - notes->n_ttys, notes->mqueue_notes);
+	for (enum part part = 0; part < N_PARTS && !err; part++) {
+		const struct guard_takings *of = &notes->parts[part];
+
+		if (of->n)
+			err = of->take(dir_fd, fds, of->n, notes_of(notes, part));
+		fds += of->n;
+	}
 	return err;
 }
 
@@ -28,28 +40,39 @@ static void give_back(const int *fds, size_t n, void *data)
 {
 	struct files_notes *notes = data;
 
-	if (notes->n_ttys)
-		notes->ttys.give_back(fds, notes->n_ttys, notes->tty_notes);
-	if (n > notes->n_ttys)
-		notes->mqueues.give_back(fds + notes->n_ttys, n - notes->n_ttys, notes->mqueue_notes);
+	fds += n;
+	for (enum part part = N_PARTS; part-- > 0;) {
+		const struct guard_takings *of = &notes->parts[part];
+
+		fds -= of->n;
+		if (of->n)
+			of->give_back(fds, of->n, notes_of(notes, part));
+	}
 }
 
-void files_takings(struct files_dump *ctx, void *data, struct guard_takings *ret)
+int files_takings(struct files_dump *ctx, void *data, struct guard_takings *ret)
 {
 	struct files_notes *notes = data;
-	int *fds;
+	int *fds, err;
 
 	static_assert(sizeof(struct files_notes) <= GUARD_NOTES_BYTES, "the notes have room");
 	*ret = (struct guard_takings){ .take = take, .give_back = give_back };
 	if (!notes)
-		return;
-	ttys_takings(ctx, notes->tty_notes, sizeof(notes->tty_notes), &notes->ttys);
-	mqueues_takings(ctx, notes->mqueue_notes, sizeof(notes->mqueue_notes), &notes->mqueues);
-	notes->n_ttys = notes->ttys.n;
-	ret->n = notes->ttys.n + notes->mqueues.n;
+		return 0;
+	err = fown_takings(ctx, notes->owner_notes, sizeof(notes->owner_notes), &notes->parts[OWNERS]);
+	if (err)
+		return err;
+	ttys_takings(ctx, notes->tty_notes, sizeof(notes->tty_notes), &notes->parts[TTYS]);
+	mqueues_takings(ctx, notes->mqueue_notes, sizeof(notes->mqueue_notes), &notes->parts[MQUEUES]);
+	for (enum part part = 0; part < N_PARTS; part++)
+		ret->n += notes->parts[part].n;
 	ret->fds = fds = arena_array(ctx->model->arena, int, ret->n);
-	if (notes->ttys.n)
-		memcpy(fds, notes->ttys.fds, notes->ttys.n * sizeof(*fds));
-	if (notes->mqueues.n)
-		memcpy(fds + notes->ttys.n, notes->mqueues.fds, notes->mqueues.n * sizeof(*fds));
+	for (enum part part = 0; part < N_PARTS; part++) {
+		const struct guard_takings *of = &notes->parts[part];
+
+		if (of->n)
+			memcpy(fds, of->fds, of->n * sizeof(*fds));
+		fds += of->n;
+	}
+	return 0;
 }

@@ -17,6 +17,7 @@
 
 #include "files/files-reg.h"
 #include "files/fown.h"
+#include "files/fown-quiet.h"
 #include "files/inherit.h"
 #include "files/pty-take.h"
 #include "files/tty-internal.h"
@@ -163,7 +164,14 @@ static int tty_resolve(struct files_dump *ctx, struct file_desc *desc)
 
 static int tty_dump(struct files_dump *ctx, struct file_desc *desc)
 {
-	return tty_is_ptmx(desc->st.st_rdev) ? pty_dump(ctx, desc) : 0;
+	const TtyInfoEntry *info = tty_info_of(ctx->model, desc->entry->tty->tty_info_id);
+	int err = 0;
+
+	if (info && info->type == TTY_TYPE__PTY && pty_is_made(ctx->model, info))
+		err = fown_quiet_later(ctx, desc, desc->entry->tty->fown);
+	if (!err && tty_is_ptmx(desc->st.st_rdev))
+		err = pty_dump(ctx, desc);
+	return err;
 }
 
 /* --- restore ---------------------------------------------------------------- */

@@ -62,7 +62,8 @@ int main(int argc, char **argv)
 		if (!(fcntl(owners[i].fds[0], F_GETFL) & O_ASYNC))
 			return fail("owner %u: O_ASYNC is lost", i);
 		if (caught[sig])
-			return fail("owner %u got signal %d %d times although nothing has come", i, sig, (int)caught[sig]);
+			return fail("owner %u got signal %d %d times although nothing has come", i, sig,
+				    (int)caught[sig]);
 		if (write(owners[i].fds[1], "x", 1) != 1)
 			return fail("write");
 		/* To oneself it arrives before the call returns. */

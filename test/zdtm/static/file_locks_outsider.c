@@ -4,8 +4,9 @@
 #include "filelocks.h"
 #include "taskutil.h"
 
-const char *test_doc = "Who waits outside for a lock of the tree is named by the dump, gets it, and keeps the tree away "
-		       "until it gives it back (see the hook); who waits inside is not";
+const char *test_doc =
+	"Who waits outside for a lock of the tree is named by the dump, gets it, and keeps the tree away "
+	"until it gives it back (see the hook); who waits inside is not";
 
 char *filename;
 TEST_OPTION(filename, string, "file name", 1);

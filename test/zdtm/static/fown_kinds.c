@@ -1,7 +1,8 @@
 #include "fown_pairs.h"
 
-const char *test_doc = "Signal owner, signal and O_ASYNC of sockets, ptys, fifos and others: the signal comes, and only when "
-		       "something has";
+const char *test_doc =
+	"Signal owner, signal and O_ASYNC of sockets, ptys, fifos and others: the signal comes, and only when "
+	"something has";
 const char *test_author = "The criu team";
 
 char *dirname;

@@ -14,6 +14,10 @@
 
 #include "zdtmtst.h"
 
+#ifndef F_GETOWNER_UIDS
+#define F_GETOWNER_UIDS 17
+#endif
+
 /* A constant, unlike SIGRTMIN; the C library uses lower ones. It is queued: each one is counted. */
 #define RT_SIGNAL 40
 #define MAX_FDS	  64
@@ -56,7 +60,10 @@ static inline int own(int fd)
 static inline int check_owner(const char *what, int fd)
 {
 	struct f_owner_ex owner;
+	uid_t uids[2];
 
+	if (fcntl(fd, F_GETOWNER_UIDS, uids) || uids[0] != getuid() || uids[1] != geteuid())
+		return fail("%s: the owner was set by user %u, %u", what, uids[0], uids[1]);
 	if (fcntl(fd, F_GETOWN_EX, &owner) || owner.type != F_OWNER_TID || owner.pid != getpid())
 		return fail("%s: owner is %d %d", what, owner.type, owner.pid);
 	if (fcntl(fd, F_GETSIG) != RT_SIGNAL)

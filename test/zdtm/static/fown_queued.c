@@ -3,8 +3,9 @@
 
 #include "fown_pairs.h"
 
-const char *test_doc = "What waits in a channel whose ends have O_ASYNC causes no signal, neither when it is looked at nor when it "
-		       "is put back";
+const char *test_doc =
+	"What waits in a channel whose ends have O_ASYNC causes no signal, neither when it is looked at nor when it "
+	"is put back";
 const char *test_author = "The criu team";
 
 char *dirname;
@@ -21,12 +22,17 @@ static const struct {
 	const char *text; /* waits while the tree is dumped */
 	const char *rest; /* comes afterwards */
 } kinds[] = {
-	{ "pipe", make_pipe, "queued", "x" },	    { "fifo", make_fifo, "queued", "x" },
-	{ "stream", make_stream, "queued", "x" },   { "datagram", make_dgram, "queued", "x" },
-	{ "packets", make_seqpacket, "queued", "x" }, { "UDP", make_udp, "queued", "x" },
-	{ "UDP over IPv6", make_udp6, "queued", "x" }, { "TCP", make_tcp, "queued", "x" },
+	{ "pipe", make_pipe, "queued", "x" },
+	{ "fifo", make_fifo, "queued", "x" },
+	{ "stream", make_stream, "queued", "x" },
+	{ "datagram", make_dgram, "queued", "x" },
+	{ "packets", make_seqpacket, "queued", "x" },
+	{ "UDP", make_udp, "queued", "x" },
+	{ "UDP over IPv6", make_udp6, "queued", "x" },
+	{ "TCP", make_tcp, "queued", "x" },
 	{ "pty, lines", make_pty, "one\ntwo\n", "x\n" },
-	{ "pty, edited line", make_pty, "hal", "f\n" }, { "raw pty", make_raw_pty, "queued", "x" },
+	{ "pty, edited line", make_pty, "hal", "f\n" },
+	{ "raw pty", make_raw_pty, "queued", "x" },
 	{ "output of a pty", make_pty_output, "queued", "x" },
 };
 #define NR ARRAY_SIZE(kinds)

@@ -6,7 +6,8 @@
 #include "kids.h"
 #include "semthread.h"
 
-const char *test_doc = "A task of another pid namespace is asked nothing, as its numbers mean others there; its parent is";
+const char *test_doc =
+	"A task of another pid namespace is asked nothing, as its numbers mean others there; its parent is";
 
 static struct sem_thread holder;
 

@@ -3,7 +3,8 @@
 
 #include "streams.h"
 
-const char *test_doc = "TCP and UDP over loopback within the tree, under load: nothing is lost, doubled or out of order";
+const char *test_doc =
+	"TCP and UDP over loopback within the tree, under load: nothing is lost, doubled or out of order";
 const char *test_author = "The criu team";
 
 static int make(struct channel *ch, int family, int type)

@@ -4,7 +4,8 @@
 
 #include "streams.h"
 
-const char *test_doc = "Ptys under load, raw in either direction and by lines: nothing is lost, doubled or out of order";
+const char *test_doc =
+	"Ptys under load, raw in either direction and by lines: nothing is lost, doubled or out of order";
 const char *test_author = "The criu team";
 
 #define DIGITS 20
@@ -76,7 +77,12 @@ static struct channel channels[] = {
 	{ .what = "raw input", .make = make_input, .stream = 1 },
 	{ .what = "raw output", .make = make_output, .stream = 1 },
 	/* More lines than the line discipline holds can't be dumped: the writer waits for the reader. */
-	{ .what = "lines", .make = make_lines, .newline = 1, .max_text = 60, .send = send_line, .receive = receive_line },
+	{ .what = "lines",
+	  .make = make_lines,
+	  .newline = 1,
+	  .max_text = 60,
+	  .send = send_line,
+	  .receive = receive_line },
 };
 
 int main(int argc, char **argv)
