@@ -240,6 +240,23 @@ static void bad_external_holder(struct model *model)
 	model->external_objects.data[0]->holders[0]->end = 0x1000;
 }
 
+static void bad_external_thread(struct model *model)
+{
+	ExternalHolderEntry *holder = model->external_objects.data[0]->holders[0];
+
+	holder->has_fd = holder->has_tid = true;
+	holder->tid = 0;
+}
+
+/* A mapping is no thread's. */
+static void bad_external_thread_map(struct model *model)
+{
+	ExternalHolderEntry *holder = model->external_objects.data[0]->holders[0];
+
+	holder->has_tid = true;
+	holder->tid = 5;
+}
+
 static void bad_external_twice(struct model *model)
 {
 	VEC_PUSH(&model->external_objects, model->external_objects.data[0]);
@@ -414,6 +431,8 @@ static void test_refused(struct image_dir *dir)
 		CASE(bad_shmem_mode),
 		CASE(bad_external_handle),
 		CASE(bad_external_holder),
+		CASE(bad_external_thread),
+		CASE(bad_external_thread_map),
 		CASE(bad_external_twice),
 		CASE(bad_vma_segment),
 		CASE(bad_vma_beyond_segment),
