@@ -123,8 +123,6 @@ static RegFileEntry *new_entry(struct files_dump *ctx, const struct reg_source *
 	if (S_ISREG(source->st->st_mode)) {
 		reg->has_size = true;
 		reg->size = source->st->st_size;
-		if (ctx->options->validate_build_id)
-			add_build_id(ctx->model, source->fd, reg);
 	}
 	return reg;
 }
@@ -185,6 +183,9 @@ int reg_add(struct files_dump *ctx, const struct reg_source *source, FileEntry *
 	if (proc_task_plan(ctx, source, entry) || refuse_pathless(ctx, source))
 		return 0;
 	if (!name_is_gone(ctx, source->inode, source->path)) {
+		/* What is saved needs no proof that it is the right one, and reading would move its access time. */
+		if (S_ISREG(source->st->st_mode) && ctx->options->validate_build_id)
+			add_build_id(ctx->model, source->fd, entry->reg);
 		carried_note(source->inode, source->path, ctx->options);
 		return 0;
 	}
