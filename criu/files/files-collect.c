@@ -133,6 +133,7 @@ static void add_holder(const struct desc_node *node, struct inode_holder holder,
 {
 	holder.write = (flags & O_ACCMODE) != O_RDONLY;
 	strcpy(holder.access, inode_fd_access(flags));
+	holder.file_id = node->entry ? node->entry->id : 0;
 	if (node->inode)
 		inode_add_holder(node->inode, &holder);
 }

@@ -22,6 +22,7 @@
 #include "files/proc-task.h"
 #include "kernel/path.h"
 #include "mem/carried.h"
+#include "mem/external.h"
 #include "mem/overlay.h"
 
 #define MEM_MAJOR 1
@@ -431,13 +432,36 @@ static int open_inherited(struct files_restore *ctx, const RegFileEntry *reg, in
 	return 0;
 }
 
+/* What was found outside is the object, whatever was inherited under its name; and perhaps so is the description. */
+static int open_shared(struct files_restore *ctx, const FileEntry *entry, int *ret_fd, bool *ret_inherited)
+{
+	int fd;
+
+	if (!ret_inherited)
+		return -ENOENT;
+	fd = external_share(ctx->model, remap_object(ctx->remaps, entry->id), entry->id, entry->reg->flags);
+	if (fd < 0)
+		return fd;
+	*ret_fd = fd;
+	*ret_inherited = true;
+	return 0;
+}
+
+static bool is_attached(const struct files_restore *ctx, const FileEntry *entry)
+{
+	uint32_t object = remap_object(ctx->remaps, entry->id);
+
+	return object && shmem_is_attached(ctx->shmem, object);
+}
+
 int reg_open(struct files_restore *ctx, const FileEntry *entry, int flags, int *ret_fd, bool *ret_inherited)
 {
 	const RegFileEntry *reg = entry->reg;
 	int ret, remap, fd;
 
 	flags = file_open_flags(flags);
-	ret = open_inherited(ctx, reg, ret_fd, ret_inherited);
+	ret = is_attached(ctx, entry) ? open_shared(ctx, entry, ret_fd, ret_inherited)
+				      : open_inherited(ctx, reg, ret_fd, ret_inherited);
 	if (ret != -ENOENT)
 		return ret;
 	if (reg->ext)

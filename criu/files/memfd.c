@@ -11,6 +11,7 @@
 #include "files/files-internal.h"
 #include "files/fown.h"
 #include "files/inherit.h"
+#include "mem/external.h"
 
 static bool memfd_match(const struct file_desc *desc)
 {
@@ -62,9 +63,14 @@ static int memfd_make(struct files_restore *ctx, const FileEntry *entry, struct 
 	int object = find_inherited(ctx, memfd->inode_id);
 	auto_fd int fd = -1;
 
-	if (object >= 0)
+	if (shmem_is_attached(ctx->shmem, memfd->inode_id)) {
+		ret->fd = external_share(ctx->model, memfd->inode_id, entry->id, memfd->flags);
+		ret->inherited = ret->fd >= 0;
+		if (ret->inherited)
+			return 0;
+	} else if (object >= 0) {
 		return inherit_take(object, memfd->flags, ret);
-
+	}
 	object = shmem_memfd_fd(ctx->shmem, memfd->inode_id);
 	if (object < 0)
 		return object;

@@ -162,7 +162,7 @@ static int check_carried_file(const CarriedFileEntry *carried)
 	return check_shmem_file(&file);
 }
 
-static int check_external_object(const ExternalObjectEntry *entry)
+static int check_external_object(const struct model *model, const ExternalObjectEntry *entry)
 {
 	const FhEntry *handle = entry->handle;
 
@@ -174,7 +174,8 @@ static int check_external_object(const ExternalObjectEntry *entry)
 
 		if (!holder->pid || holder->pid > INT32_MAX || (holder->has_fd && holder->fd > INT32_MAX) ||
 		    (!holder->has_fd && holder->start >= holder->end) ||
-		    (holder->has_tid && (!holder->has_fd || !holder->tid || holder->tid > INT32_MAX)))
+		    (holder->has_tid && (!holder->has_fd || !holder->tid || holder->tid > INT32_MAX)) ||
+		    (holder->has_file_id && (!holder->has_fd || !model_file(model, holder->file_id))))
 			return fail(EINVAL, "external-objects.img: holder %zu of object %llu", i,
 				    (unsigned long long)entry->id);
 	}
@@ -189,7 +190,7 @@ static int check_external_objects(const struct model *model)
 	for (size_t i = 0; i < model->external_objects.n && !err; i++) {
 		ExternalObjectEntry *entry = model->external_objects.data[i];
 
-		err = check_external_object(entry);
+		err = check_external_object(model, entry);
 		if (!err && hash_put(&seen, entry->id, 0, entry))
 			err = fail(EINVAL, "external-objects.img: object %llu twice", (unsigned long long)entry->id);
 	}

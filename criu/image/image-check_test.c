@@ -257,6 +257,14 @@ static void bad_external_thread_map(struct model *model)
 	holder->tid = 5;
 }
 
+static void bad_external_description(struct model *model)
+{
+	ExternalHolderEntry *holder = model->external_objects.data[0]->holders[0];
+
+	holder->has_fd = holder->has_file_id = true;
+	holder->file_id = 4711;
+}
+
 static void bad_external_twice(struct model *model)
 {
 	VEC_PUSH(&model->external_objects, model->external_objects.data[0]);
@@ -433,6 +441,7 @@ static void test_refused(struct image_dir *dir)
 		CASE(bad_external_holder),
 		CASE(bad_external_thread),
 		CASE(bad_external_thread_map),
+		CASE(bad_external_description),
 		CASE(bad_external_twice),
 		CASE(bad_vma_segment),
 		CASE(bad_vma_beyond_segment),

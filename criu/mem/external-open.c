@@ -7,10 +7,15 @@
 #include <string.h>
 
 #include "kernel/proc.h"
+#include "kernel/syscalls.h"
 #include "mem/external-handle.h"
 #include "mem/external.h"
 #include "mem/holders.h"
 #include "util/log.h"
+
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL
+#endif
 
 const ExternalObjectEntry *external_find(const struct model *model, uint64_t id)
 {
@@ -141,6 +146,54 @@ static int open_inherited(const ExternalObjectEntry *entry, const struct options
 	if (fd >= 0)
 		pr_info("%s: takes inherited descriptor %d", entry->name, given);
 	return fd < 0 ? -errno : fd;
+}
+
+/* The flags tell a description that took the number meanwhile from the recorded one, as far as anything does. */
+static int take_description(const ExternalObjectEntry *entry, const ExternalHolderEntry *holder, unsigned int flags)
+{
+	const unsigned int kept = O_ACCMODE | O_APPEND | O_PATH;
+	auto_fd int pidfd = -1, fd = -1;
+	struct proc_stat stat;
+	int have;
+
+	/* Kernels before 6.9 have no pidfds of threads. */
+	pidfd = holder->has_tid ? sys_pidfd_open((pid_t)holder->tid, PIDFD_THREAD)
+				: sys_pidfd_open((pid_t)holder->pid, 0);
+	if (pidfd < 0 || proc_read_stat(holder->pid, 0, &stat) || stat.start_time != holder->start_time)
+		return -ENOENT;
+	fd = sys_pidfd_getfd(pidfd, (int)holder->fd);
+	have = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+	if (have < 0 || ((unsigned int)have & kept) != (flags & kept) || !is_recorded(entry, fd))
+		return -ENOENT;
+	return take_fd(&fd);
+}
+
+int external_share(const struct model *model, uint64_t object, uint32_t file_id, unsigned int flags)
+{
+	const ExternalObjectEntry *entry = external_find(model, object);
+	const ExternalHolderEntry *last = NULL;
+
+	if (!entry || strcmp(entry->boot_id, boot_id()) != 0)
+		return -ENOENT;
+	for (size_t i = 0; i < entry->n_holders; i++) {
+		const ExternalHolderEntry *holder = entry->holders[i];
+		int fd;
+
+		if (!holder->has_file_id || holder->file_id != file_id)
+			continue;
+		fd = take_description(entry, holder, flags);
+		if (fd >= 0) {
+			pr_info("%s: the open file of process %u (%s) fd %u", entry->name, holder->pid, holder->comm,
+				holder->fd);
+			return fd;
+		}
+		last = holder;
+	}
+	if (last)
+		pr_warn("%s: process %u (%s) no longer has it open as fd %u: position and flags, which it shared, are "
+			"the tree's own from now on",
+			entry->name, last->pid, last->comm, last->fd);
+	return -ENOENT;
 }
 
 static int fail_gone(const ExternalObjectEntry *entry, bool rebooted)

@@ -50,4 +50,12 @@ int must_check external_decide(const ExternalObjectEntry *entry, const struct op
  */
 int must_check external_open(const ExternalObjectEntry *entry, const struct options *options);
 
+/**
+ * external_share - the open file itself, if file entry @file_id of attached object @object was one with a holder outside
+ *
+ * Its position and flags are theirs as well. @flags: as recorded, for a look at whether it is still the same.
+ * Return: owned by the caller; -ENOENT if there was none, or (a warning) it is gone
+ */
+int must_check external_share(const struct model *model, uint64_t object, uint32_t file_id, unsigned int flags);
+
 #endif

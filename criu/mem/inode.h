@@ -26,6 +26,7 @@ struct inode_holder {
 	uint64_t start, end; /* mapping; 0,0 for a descriptor */
 	uint64_t offset;     /* of the mapping in the inode */
 	int fd;		     /* -1 for a mapping */
+	uint32_t file_id;    /* entry of a descriptor's description; 0: none */
 	char access[5];	     /* "rw-s" as in /proc/PID/maps; "r", "w", "rw" for a descriptor */
 	bool write;
 	bool in_flight; /* in a message that waits in the queue of socket fd */
@@ -66,7 +67,8 @@ struct inode {
 
 	/* Outside the tree, mem/external.h */
 	VEC(struct outside_holder) outsiders;
-	bool attached; /* restore attaches the tree to their object */
+	bool shared_outside; /* one side could see what the other writes */
+	bool attached;	     /* restore attaches the tree to their object */
 
 	/* Deleted names, mem/remap.h */
 	VEC(const FileEntry *) remap_files; /* entries whose name is gone */

@@ -14,8 +14,8 @@
 
 struct remapped_name {
 	const char *path;
-	int fd; /* owned, unless borrowed from the shared objects */
-	bool borrowed;
+	int fd;			     /* owned, unless borrowed from a shared object */
+	uint32_t object;	     /* id of that; 0: none */
 	const GhostFileEntry *ghost; /* NULL: not one */
 };
 
@@ -74,14 +74,14 @@ static int collect_paths(const struct model *model, struct group *group)
 }
 
 static void keep_names(struct remap_restore *remaps, const struct model *model, const struct group *group,
-		       bool borrowed)
+		       uint32_t object)
 {
 	size_t first = remaps->names.n;
 
 	for (size_t i = 0; i < group->n_paths; i++) {
 		struct remapped_name *name = xalloc(sizeof(*name));
 
-		*name = (struct remapped_name){ group->paths[i], group->fds[i], borrowed, group->ghost };
+		*name = (struct remapped_name){ group->paths[i], group->fds[i], object, group->ghost };
 		VEC_PUSH(&remaps->names, name);
 	}
 	for (size_t i = 0; i < group->n; i++) {
@@ -178,7 +178,8 @@ static int make_group(struct remap_restore *remaps, const struct model *model, c
 			   (int)group->remaps[0]->remap_type);
 	}
 	if (!err)
-		keep_names(remaps, model, group, group->remaps[0]->remap_type == REMAP_TYPE__SHMEM);
+		keep_names(remaps, model, group,
+			   group->remaps[0]->remap_type == REMAP_TYPE__SHMEM ? group->remaps[0]->remap_id : 0);
 	return err;
 }
 
@@ -232,10 +233,17 @@ int remap_settle(struct remap_restore *remaps)
 	return err;
 }
 
+uint32_t remap_object(const struct remap_restore *remaps, uint32_t file_id)
+{
+	const struct remapped_name *name = hash_get(&remaps->by_file, file_id, 0);
+
+	return name ? name->object : 0;
+}
+
 static void close_names(struct remap_restore *remaps)
 {
 	for (size_t i = 0; i < remaps->names.n; i++) {
-		if (!remaps->names.data[i]->borrowed)
+		if (!remaps->names.data[i]->object)
 			close(remaps->names.data[i]->fd);
 		free(remaps->names.data[i]);
 	}

@@ -4,6 +4,7 @@
  *
  *   links left  mapped MAP_SHARED       decision
  *   0           by a task of the tree   SHMEM: shared object (mem/shmem.h)
+ *   0           no, but shared outside  SHMEM, as --external-holders says (mem/external.h)
  *   0           no                      GHOST: copy, limited by --ghost-limit
  *   1 or more   any                     LINKED: --link-remap, a temporary hard link
  *
@@ -73,6 +74,9 @@ int must_check remap_make(const struct model *model, const struct image_dir *dir
  * reopen through /proc/self/fd (O_PATH); -ENOENT (silently) if @file_id has no remap. Borrowed.
  */
 int must_check remap_fd(const struct remap_restore *remaps, uint32_t file_id);
+
+/** remap_object - the shared object behind a regular-file entry with a remap; 0: there is none. */
+uint32_t remap_object(const struct remap_restore *remaps, uint32_t file_id);
 
 /** remap_settle - once every holder is attached: the times of ghosts, which mapping them has moved. */
 int must_check remap_settle(struct remap_restore *remaps);

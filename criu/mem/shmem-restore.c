@@ -422,6 +422,14 @@ int shmem_file_fd(const struct shmem_restore *shmem, uint32_t id, const char *pa
 	return fail(ENOENT, "%s: not a name of shared object %u", path, id);
 }
 
+bool shmem_is_attached(const struct shmem_restore *shmem, uint64_t id)
+{
+	const struct object *file = hash_get(&shmem->by_id, OBJECT_FILE, id);
+	const struct object *memfd = hash_get(&shmem->by_id, OBJECT_MEMFD, id);
+
+	return (file && file->attached) || (memfd && memfd->attached);
+}
+
 const struct sysvshm *shmem_sysv(const struct shmem_restore *shmem, uint64_t shmid)
 {
 	const struct object *object = hash_get(&shmem->by_id, OBJECT_SYSV, shmid);

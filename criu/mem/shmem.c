@@ -19,7 +19,7 @@ bool shmem_is_object(const struct inode *inode)
 	case INODE_FILE:
 		/* Huge pages are memory whoever holds them, and no file of another kind could take their place. */
 		return inode->unlinked && S_ISREG(inode->st.st_mode) &&
-		       (inode->mapped_shared || inode->attached || inode->huge_bytes || inode->is_lower ||
+		       (inode->mapped_shared || inode->shared_outside || inode->huge_bytes || inode->is_lower ||
 			inode->was_lower);
 	default:
 		return false;

@@ -63,6 +63,9 @@ int must_check shmem_memfd_fd(const struct shmem_restore *shmem, uint64_t inode_
 /** shmem_file_fd - deleted shared file @id under the name @path (O_PATH, to be reopened likewise); borrowed. */
 int must_check shmem_file_fd(const struct shmem_restore *shmem, uint32_t id, const char *path);
 
+/** shmem_is_attached - is @id, a file's or memfd's, the object of processes outside the tree? */
+bool shmem_is_attached(const struct shmem_restore *shmem, uint64_t id);
+
 /** shmem_sysv - the System V segment @shmid, to be attached by its id; borrowed; NULL, logged, if there is none. */
 const struct sysvshm *shmem_sysv(const struct shmem_restore *shmem, uint64_t shmid);
 

@@ -16,6 +16,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "jobs"))
 import box
+import opened
 from box import Failure
 from pair import Pair
 
@@ -274,6 +275,18 @@ def run_case(tally, kind, way, case):
         box.lend_huge_pages(-lent)
 
 
+def run_opened(tally, where, case):
+    name = f"{where} opened: {case}"
+    tested = opened.Opened(where, case)
+    try:
+        opened.CASES[case](tested)
+        tally.ok(name)
+    except Failure as e:
+        tally.fail(name, str(e))
+    finally:
+        tested.end()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"part of one of: {', '.join(CASES)}, or of a kind")
@@ -294,6 +307,12 @@ def main():
                 continue
             if not options.cases or any(re.search(part, text) for part in options.cases):
                 run_case(tally, kind, way, case)
+    for where in ("shm", "disk", "memfd"):
+        for case in opened.CASES:
+            if case == "fifo" and where != "disk":
+                continue
+            if not options.cases or any(re.search(part, f"{where} opened {case}") for part in options.cases):
+                run_opened(tally, where, case)
     return tally.end()
 
 
