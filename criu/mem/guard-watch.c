@@ -36,15 +36,16 @@ struct watch {
 
 /* --- the guard's side: only async-signal-safe calls ------------------------- */
 
-static void remove_name(const struct guard_slot *slot, int state)
+/* Whether it is gone by that. */
+static bool remove_name(const struct guard_slot *slot, int state)
 {
 	struct stat st;
 
 	if (fstatat(AT_FDCWD, slot->path, &st, AT_SYMLINK_NOFOLLOW))
-		return;
+		return false;
 	if (state == SLOT_INODE && (st.st_dev != slot->dev || st.st_ino != slot->ino))
-		return;
-	unlinkat(AT_FDCWD, slot->path, slot->flags & GUARD_DIR ? AT_REMOVEDIR : 0);
+		return false;
+	return !unlinkat(AT_FDCWD, slot->path, slot->flags & GUARD_DIR ? AT_REMOVEDIR : 0);
 }
 
 /* The id may be another process's by now, and the segment then has another maker. */
@@ -122,6 +123,23 @@ static bool stays(const struct watch *watch, const struct guard_slot *slot)
 	       (!watch->cancelled && (slot->flags & GUARD_FROM_CANCEL));
 }
 
+/* Once: one directory may be in another. */
+static bool remove_dirs(const struct watch *watch)
+{
+	struct guard_area *area = watch->area;
+	int n = atomic_load(&area->n_slots);
+	bool removed = false;
+
+	for (int i = 0; i < n; i++) {
+		struct guard_slot *slot = &area->slots[i];
+		int state = atomic_load(&slot->state);
+
+		if ((state == SLOT_RANDOM || state == SLOT_INODE) && (slot->flags & GUARD_DIR) && !stays(watch, slot))
+			removed |= remove_name(slot, state);
+	}
+	return removed;
+}
+
 static void remove_names(const struct watch *watch, bool only_tables)
 {
 	struct guard_area *area = watch->area;
@@ -143,9 +161,12 @@ static void remove_names(const struct watch *watch, bool only_tables)
 			remove_mqueue(slot);
 		else if (state == SLOT_NFT_TABLE)
 			remove_table(slot);
-		else
+		else if (!(slot->flags & GUARD_DIR))
 			remove_name(slot, state);
 	}
+	/* Files may be in them. */
+	while (!only_tables && remove_dirs(watch))
+		;
 }
 
 static void take_fds(struct watch *watch, char kind, const struct cmsghdr *cmsg)
