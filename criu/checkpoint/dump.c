@@ -8,6 +8,7 @@
 #include "checkpoint/survey.h"
 #include "files/locks.h"
 #include "image/stats.h"
+#include "mem/carried.h"
 #include "mem/external.h"
 #include "remote/keeper.h"
 #include "remote/seize.h"
@@ -65,6 +66,8 @@ static int write_images(struct dump *dump)
 	}
 	if (!err)
 		err = remap_dump(&dump->inodes, &dump->model, dump->dir);
+	if (!err)
+		err = carried_dump(&dump->inodes, &dump->model);
 	if (!err)
 		err = image_write(dump->dir, &dump->model);
 	if (!err)

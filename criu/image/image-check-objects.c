@@ -159,7 +159,22 @@ static int check_carried_file(const CarriedFileEntry *carried)
 {
 	const struct shmem_file_image file = { .id = carried->id, .entry = carried->file };
 
-	return check_shmem_file(&file);
+	int err = check_shmem_file(&file);
+
+	for (size_t i = 0; i < carried->n_other_names && !err; i++)
+		err = image_check_path(carried->other_names[i], "carried-files", carried->id);
+	return err;
+}
+
+static int check_carried_dir(const CarriedDirEntry *dir, uint32_t number)
+{
+	int err = image_check_path(dir->path, "carried-dirs", number);
+
+	if (err)
+		return err;
+	if (!S_ISDIR(dir->mode))
+		return fail(EINVAL, "carried-dirs.img: %s: mode %#o is not a directory's", dir->path, dir->mode);
+	return check_xattrs(dir->xattrs, dir->n_xattrs, "carried-dirs", number);
 }
 
 static int check_external_object(const struct model *model, const ExternalObjectEntry *entry)
@@ -253,6 +268,8 @@ int image_objects_collect(const struct model *model, struct image_objects *objec
 	err = err ?: check_external_objects(model);
 	for (size_t i = 0; i < model->carried_files.n && !err; i++)
 		err = check_carried_file(model->carried_files.data[i]);
+	for (size_t i = 0; i < model->carried_dirs.n && !err; i++)
+		err = check_carried_dir(model->carried_dirs.data[i], i);
 	return err ?: collect_pipes(model, objects);
 }
 

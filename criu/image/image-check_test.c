@@ -230,6 +230,21 @@ static void bad_shmem_mode(struct model *model)
 	model->shmem_files.data[0].entry->mode = 040700;
 }
 
+static void bad_carried_name(struct model *model)
+{
+	model->carried_files.data[0]->other_names[0] = (char *)"not/absolute";
+}
+
+static void bad_carried_dir(struct model *model)
+{
+	model->carried_dirs.data[0]->path = (char *)"";
+}
+
+static void bad_carried_dir_mode(struct model *model)
+{
+	model->carried_dirs.data[0]->mode = 0100700;
+}
+
 static void bad_external_handle(struct model *model)
 {
 	model->external_objects.data[0]->handle->bytes = 17;
@@ -437,6 +452,9 @@ static void test_refused(struct image_dir *dir)
 		CASE(bad_unix_twice),
 		CASE(bad_sk_packet),
 		CASE(bad_shmem_mode),
+		CASE(bad_carried_name),
+		CASE(bad_carried_dir),
+		CASE(bad_carried_dir_mode),
 		CASE(bad_external_handle),
 		CASE(bad_external_holder),
 		CASE(bad_external_thread),

@@ -333,6 +333,7 @@ int image_read(struct image_dir *dir, struct model *ret)
 		      ?: read_vec(dir, IMAGE_EXTERNAL_OBJECT, &external_object_entry__descriptor, ret,
 				  &ret->external_objects);
 	err = err ?: read_vec(dir, IMAGE_CARRIED_FILE, &carried_file_entry__descriptor, ret, &ret->carried_files);
+	err = err ?: read_vec(dir, IMAGE_CARRIED_DIR, &carried_dir_entry__descriptor, ret, &ret->carried_dirs);
 	err = err ?: read_vec(dir, IMAGE_SYSV_SHM, &sysv_shm_entry__descriptor, ret, &ret->sysv_shms);
 	err = err ?: read_vec(dir, IMAGE_SYSV_SEM, &sysv_sem_entry__descriptor, ret, &ret->sysv_sems);
 	err = err ?: read_vec(dir, IMAGE_SYSV_MSG, &sysv_msg_entry__descriptor, ret, &ret->sysv_msgs);

@@ -173,6 +173,7 @@ int image_write(struct image_dir *dir, const struct model *model)
 				&model->shmem_files.data[i].entry->base);
 	err = err ?: write_if_any(dir, IMAGE_EXTERNAL_OBJECT, &model->external_objects);
 	err = err ?: write_if_any(dir, IMAGE_CARRIED_FILE, &model->carried_files);
+	err = err ?: write_if_any(dir, IMAGE_CARRIED_DIR, &model->carried_dirs);
 	err = err ?: write_pipe_data(dir, model, false);
 	err = err ?: write_pipe_data(dir, model, true);
 	err = err ?: write_sk_packets(dir, model);

@@ -18,6 +18,7 @@ void model_free(struct model *model)
 	VEC_FREE(&model->memfds);
 	VEC_FREE(&model->external_objects);
 	VEC_FREE(&model->carried_files);
+	VEC_FREE(&model->carried_dirs);
 	VEC_FREE(&model->shmem_files);
 	VEC_FREE(&model->sysv_shms);
 	VEC_FREE(&model->sysv_sems);

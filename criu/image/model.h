@@ -21,6 +21,7 @@
 #include "images/pstree.pb-c.h"
 #include "images/remap-file-path.pb-c.h"
 #include "images/seccomp.pb-c.h"
+#include "images/carried-dir.pb-c.h"
 #include "images/carried-file.pb-c.h"
 #include "images/shmem-file.pb-c.h"
 #include "images/sk-packet.pb-c.h"
@@ -109,6 +110,7 @@ struct model {
 	VEC(MemfdInodeEntry *) memfds;
 	VEC(ExternalObjectEntry *) external_objects;
 	VEC(CarriedFileEntry *) carried_files;
+	VEC(CarriedDirEntry *) carried_dirs;
 	VEC(struct shmem_file_image) shmem_files;
 	VEC(SysvShmEntry *) sysv_shms;
 	VEC(SysvSemEntry *) sysv_sems;

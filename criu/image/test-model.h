@@ -165,6 +165,25 @@ static inline void add_shmem_file(struct model *model, uint32_t id)
 	entry->xattrs[0]->name = arena_strdup(model->arena, "user.tag");
 }
 
+static inline void add_carried(struct model *model, uint32_t id)
+{
+	CarriedFileEntry *carried = model_new(model, CarriedFileEntry, carried_file_entry__init);
+	CarriedDirEntry *dir = model_new(model, CarriedDirEntry, carried_dir_entry__init);
+
+	carried->id = id;
+	carried->file = model->shmem_files.data[0].entry;
+	carried->boot_id = arena_strdup(model->arena, "one");
+	carried->n_other_names = 1;
+	carried->other_names = arena_array(model->arena, char *, 1);
+	carried->other_names[0] = arena_strdup(model->arena, "/dev/shm/d/other");
+	VEC_PUSH(&model->carried_files, carried);
+	dir->path = arena_strdup(model->arena, "/dev/shm/d");
+	dir->mode = 0040700;
+	dir->n_xattrs = 1;
+	dir->xattrs = carried->file->xattrs;
+	VEC_PUSH(&model->carried_dirs, dir);
+}
+
 static inline void add_external_object(struct model *model, uint64_t id)
 {
 	ExternalObjectEntry *entry = model_new(model, ExternalObjectEntry, external_object_entry__init);
@@ -398,6 +417,7 @@ static inline void test_model_build(struct model *model)
 	add_remap(model, shared, REMAP_TYPE__SHMEM, 6);
 	add_remap(model, exe, REMAP_TYPE__LINKED, root);
 	add_shmem_file(model, 6);
+	add_carried(model, 6);
 	add_external_object(model, 6);
 	add_segment(model, 7);
 	add_set(model, 4);

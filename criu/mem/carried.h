@@ -16,16 +16,23 @@
 /** carried_note - the tree uses @inode by the name @path, which leads there; @path lives as long as the model. */
 void carried_note(struct inode *inode, const char *path, const struct options *options);
 
-/** carried_add - the entry of @inode into @model; @file: its metadata. */
-void carried_add(const struct inode *inode, ShmemFileEntry *file, struct model *model);
+/** carried_note_link - @inode has links left, but the name that the tree used is gone. */
+void carried_note_link(struct inode *inode, const struct options *options);
+
+/** carried_add - the entry of @inode into @model, without its names; @file: its metadata. */
+void carried_add(struct inode *inode, ShmemFileEntry *file, struct model *model);
+
+/** carried_dump - names, and the directories they are in; after remap_dump() has made its links */
+int must_check carried_dump(struct inodes *inodes, struct model *model);
 
 /* --- restore --------------------------------------------------------------- */
 
 struct carried_files;
 
 /**
- * carried_make - make those whose names are gone
- * Refuses where a name is another file's.  The names are removed again if the restore fails or is killed.
+ * carried_make - make those whose names are gone, and the directories they were in
+ * Refuses where a name is another file's, and where their tmpfs is not mounted. Names and directories are
+ * removed again if the restore fails or is killed.
  */
 int must_check carried_make(const struct model *model, const struct image_dir *dir, struct guard *guard,
 			    struct carried_files **ret);

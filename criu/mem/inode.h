@@ -58,7 +58,10 @@ struct inode {
 	uint64_t mapped_end; /* highest byte any shared mapping covers */
 	VEC(struct inode_holder) holders;
 
-	VEC(const char *) carried_names; /* mem/carried.h; the names are the model's */
+	/* mem/carried.h */
+	bool carry;			 /* its content goes into the images although it has links left */
+	VEC(const char *) carried_names; /* by which the tree uses it; they are the model's */
+	CarriedFileEntry *carried;	 /* once its content is there */
 
 	/* overlayfs, mem/overlay.h */
 	struct inode *lower; /* what mappings from before the copy-up show; NULL: there are none */

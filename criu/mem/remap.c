@@ -11,6 +11,7 @@
 #include <sys/vfs.h>
 
 #include "kernel/path.h"
+#include "mem/carried.h"
 #include "mem/ghost.h"
 #include "mem/overlay.h"
 #include "mem/remap.h"
@@ -150,6 +151,7 @@ static int plan_link(struct inode *inode, struct model *model, const struct opti
 	reg->mode = inode->st.st_mode;
 	reg->name = arena_printf(model->arena, "%s/" LINK_NAME "%u", strcmp(dir, "/") ? dir : "", reg->id);
 	add_remaps(model, inode, REMAP_TYPE__LINKED, reg->id);
+	carried_note_link(inode, options);
 	return 0;
 }
 

@@ -249,11 +249,12 @@ static void add_name(ShmemFileEntry *entry, const char *name)
 
 static void add_names(const struct inode *inode, struct model *model, ShmemFileEntry *entry)
 {
-	entry->names = arena_array(model->arena, char *, inode->remap_files.n + inode->carried_names.n + 1);
+	/* Those of a carried file are known only when all links are made. */
+	if (inode->carry)
+		return;
+	entry->names = arena_array(model->arena, char *, inode->remap_files.n + 1);
 	for (size_t i = 0; i < inode->remap_files.n; i++)
 		add_name(entry, inode->remap_files.data[i]->reg->name);
-	for (size_t i = 0; i < inode->carried_names.n; i++)
-		add_name(entry, inode->carried_names.data[i]);
 	if (!entry->n_names)
 		entry->names[entry->n_names++] = arena_strdup(model->arena, inode->name);
 }
@@ -320,7 +321,7 @@ static int add_shmem_file(const struct inode *inode, int fd, struct objects_dump
 	return new_shmem_file(inode, fd, objects, &image->entry);
 }
 
-static int add_carried_file(const struct inode *inode, int fd, struct objects_dump *objects)
+static int add_carried_file(struct inode *inode, int fd, struct objects_dump *objects)
 {
 	ShmemFileEntry *file;
 	int err = new_shmem_file(inode, fd, objects, &file);
@@ -354,8 +355,7 @@ static int dump_content_and_metadata(struct inode *inode, const struct object_re
 	if (!err && inode->kind == INODE_MEMFD)
 		err = add_memfd(inode, fd, model);
 	if (!err && inode->kind == INODE_FILE)
-		err = inode->carried_names.n ? add_carried_file(inode, fd, objects)
-					     : add_shmem_file(inode, fd, objects);
+		err = inode->carry ? add_carried_file(inode, fd, objects) : add_shmem_file(inode, fd, objects);
 	if (!err && inode->kind == INODE_SYSV)
 		err = sysvshm_dump(inode, model);
 	return err;
@@ -382,7 +382,7 @@ int shmem_dump(struct inodes *inodes, struct model *model, struct page_pipeline 
 	int err = 0;
 
 	for (size_t i = 0; i < inodes->all.n && !err; i++)
-		if (shmem_is_object(inodes->all.data[i]) || inodes->all.data[i]->carried_names.n)
+		if (shmem_is_object(inodes->all.data[i]) || inodes->all.data[i]->carry)
 			err = dump_object(inodes->all.data[i], &objects);
 	tmpfs_mounts_free(&objects.mounts);
 	return err;

@@ -1,10 +1,12 @@
 /*
- * keeper - a process with files of a tmpfs that have their names: one mapped, one open, one of two names
+ * keeper - a process with files of a tmpfs that have their names: one mapped, one open, one of two names, one in
+ * directories of its own, and one that has lost the name it was opened by, as semaphores do
  *
  *   keeper DIR
  *
- * It makes DIR/mapped, DIR/open, DIR/one and DIR/two (a link to it), says "ready PID", and counts in the
- * mapping and in the open file; on SIGTERM it compares all and ends with 0.
+ * It makes DIR/mapped, DIR/open and DIR/alias (a link to it, which it does not use), DIR/one and DIR/two (a link to it),
+ * DIR/sub/deep/in, and DIR/sub/deep/sem, which was DIR/sem.tmp. It says "ready PID", and counts in the
+ * mappings and in the open file; on SIGTERM it compares all and ends with 0.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -50,8 +52,8 @@ static int same_file(const char *name, int fd)
 
 int main(int argc, char **argv)
 {
-	unsigned long *mapped, count = 0, kept;
-	int fd, file, two;
+	unsigned long *mapped, *in, *sem, count = 0, kept;
+	int fd, file, two, deep, lost;
 	void *first, *second;
 
 	if (argc != 2 || chdir(argv[1]))
@@ -71,10 +73,21 @@ int main(int argc, char **argv)
 	if (first == MAP_FAILED || second == MAP_FAILED)
 		die("mmap");
 	close(fd);
+	if (mkdir("sub", 0700) || mkdir("sub/deep", 0700))
+		die("sub/deep");
+	deep = make("sub/deep/in");
+	lost = make("sem.tmp");
+	if (link("sem.tmp", "sub/deep/sem") || unlink("sem.tmp") || link("open", "alias"))
+		die("sem.tmp");
+	in = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, deep, 0);
+	sem = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, lost, 0);
+	if (in == MAP_FAILED || sem == MAP_FAILED)
+		die("mmap");
 	printf("ready %d\n", getpid());
 	fflush(stdout);
 	while (!stop) {
 		*mapped = ++count;
+		in[1000] = sem[1000] = count;
 		if (pwrite(file, &count, sizeof(count), 8192) != sizeof(count))
 			die("pwrite");
 		strcpy(first, count % 2 ? "odd" : "even");
@@ -85,6 +98,10 @@ int main(int argc, char **argv)
 		return 3;
 	if (!same_file("open", file) || !same_file("one", two) || !same_file("two", two))
 		return 4;
+	if (in[1000] != count || sem[1000] != count)
+		return 5;
+	if (!same_file("sub/deep/in", deep) || !same_file("sub/deep/sem", lost) || !same_file("alias", file))
+		return 6;
 	printf("count %lu\n", count);
 	return 0;
 }
