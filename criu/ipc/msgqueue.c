@@ -1,7 +1,7 @@
 /*
  * What the kernel keeps of a queue: id, key, creator, owner, mode, how many bytes it may hold, the messages, who sent and who received last,
  * three times. msgctl(2) shows all of that but the messages; msgrcv(2) with MSG_COPY reads one by its place and leaves it
- * there. The last sender and the times can't be set.
+ * there. The times can't be set; the last sender and the last receiver are whoever does it, which a child of that process number can.
  *
  * Others may send and receive meanwhile. Two copies that are the same are taken for what was there; a queue that does not rest long enough is
  * recorded without messages, and then has to be there at restore.
@@ -9,9 +9,12 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/msg.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "ipc/msgqueue.h"
 #include "kernel/proc.h"
+#include "kernel/syscalls.h"
 #include "kernel/sysvipc.h"
 #include "util/log.h"
 
@@ -311,7 +314,8 @@ int msgqueues_check(const struct model *model)
 static int get(const void *arg)
 {
 	const IpcDescEntry *desc = arg;
-	int id = msgget((key_t)desc->key, IPC_CREAT | IPC_EXCL | (int)(desc->mode & 0777));
+	/* Until it is complete it is its creator's alone. */
+	int id = msgget((key_t)desc->key, IPC_CREAT | IPC_EXCL | 0600);
 
 	return id < 0 ? -errno : id;
 }
@@ -336,19 +340,21 @@ static int create(const IpcDescEntry *desc)
 }
 
 /* More bytes than kernel.msgmnb take CAP_SYS_RESOURCE. */
-static int set_owner(const IpcMsgEntry *queue)
+static int set_owner_and_mode(const IpcMsgEntry *queue)
 {
 	const IpcDescEntry *desc = queue->desc;
 	struct msqid_ds ds;
 
 	if (msgctl((int)desc->id, IPC_STAT, &ds))
 		return fail_errno("read its owner");
-	if (ds.msg_perm.uid == desc->uid && ds.msg_perm.gid == desc->gid && ds.msg_qbytes == queue->qbytes)
+	if (ds.msg_perm.uid == desc->uid && ds.msg_perm.gid == desc->gid && ds.msg_qbytes == queue->qbytes &&
+	    (ds.msg_perm.mode & 0777) == (desc->mode & 0777))
 		return 0;
+	ds.msg_perm.mode = desc->mode & 0777;
 	ds.msg_perm.uid = desc->uid;
 	ds.msg_perm.gid = desc->gid;
 	ds.msg_qbytes = queue->qbytes;
-	return msgctl((int)desc->id, IPC_SET, &ds) ? fail_errno("set its owner %u:%u and that it holds %u bytes",
+	return msgctl((int)desc->id, IPC_SET, &ds) ? fail_errno("set its owner %u:%u, mode and that it holds %u bytes",
 								desc->uid, desc->gid, queue->qbytes)
 						   : 0;
 }
@@ -365,7 +371,75 @@ static int send(int id, const SysvMessageEntry *message)
 		       : 0;
 }
 
-static int make(const SysvMsgEntry *entry, struct guard *guard)
+/* --- the last sender and receiver ------------------------------------------------------- */
+
+/*
+ * By them a later dump knows that the queue is the tree's. Before there is any task its number is free. For processes that
+ * are not of the tree it is us.
+ */
+static long fork_as(const struct model *model, pid_t pid)
+{
+	struct clone_args args = { .set_tid = (uintptr_t)&pid, .set_tid_size = 1 };
+
+	return is_task(model, pid) ? sys_clone3(&args, sizeof(args)) : -EEXIST;
+}
+
+static int wait_for(pid_t child)
+{
+	int status;
+
+	while (waitpid(child, &status, __WALL) < 0)
+		if (errno != EINTR)
+			return fail_errno("waitpid");
+	/* It has said why. */
+	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -ECHILD;
+}
+
+static int receive(int id)
+{
+	struct buffer buffer;
+
+	return msgrcv(id, &buffer, 0, 0, IPC_NOWAIT) ? fail_errno("take an empty message out of it") : 0;
+}
+
+/* @message: NULL: receive one instead. */
+static int do_as(const struct model *model, pid_t pid, int id, const SysvMessageEntry *message)
+{
+	long child = fork_as(model, pid);
+
+	if (child > 0)
+		return wait_for((pid_t)child);
+	if (child < 0)
+		return message ? send(id, message) : receive(id);
+	_exit((message ? send(id, message) : receive(id)) ? 1 : 0);
+}
+
+/* An empty message goes in and out again, where none that is to stay would show who they were. */
+static int set_last(const struct model *model, const SysvMsgEntry *entry)
+{
+	IpcMsg header = IPC_MSG__INIT;
+	SysvMessageEntry empty = SYSV_MESSAGE_ENTRY__INIT;
+	int id = (int)entry->queue->desc->id, err;
+
+	if (entry->n_messages && !is_task(model, (pid_t)entry->lrpid))
+		return 0;
+	header.mtype = 1;
+	empty.msg = &header;
+	err = do_as(model, (pid_t)entry->lspid, id, &empty);
+	return err ?: do_as(model, (pid_t)entry->lrpid, id, NULL);
+}
+
+static int send_all(const struct model *model, const SysvMsgEntry *entry)
+{
+	int id = (int)entry->queue->desc->id, err = 0;
+
+	for (size_t i = 0; i < entry->n_messages && !err; i++)
+		err = i + 1 < entry->n_messages ? send(id, entry->messages[i])
+						: do_as(model, (pid_t)entry->lspid, id, entry->messages[i]);
+	return err;
+}
+
+static int make(const struct model *model, const SysvMsgEntry *entry, struct guard *guard)
 {
 	const IpcDescEntry *desc = entry->queue->desc;
 	int err, slot = guard_queue_add(guard, (int)desc->id);
@@ -377,10 +451,8 @@ static int make(const SysvMsgEntry *entry, struct guard *guard)
 		guard_name_drop(guard, slot);
 		return err;
 	}
-	err = set_owner(entry->queue);
-	for (size_t i = 0; i < entry->n_messages && !err; i++)
-		err = send((int)desc->id, entry->messages[i]);
-	return err;
+	err = set_last(model, entry);
+	return err ?: set_owner_and_mode(entry->queue) ?: send_all(model, entry);
 }
 
 int msgqueues_make(const struct model *model, struct guard *guard)
@@ -394,7 +466,7 @@ int msgqueues_make(const struct model *model, struct guard *guard)
 
 		LOG_SCOPE("System V message queue", entry->queue->desc->id);
 		if (look_up(entry, &id, &ds) == FOUND_NOTHING)
-			err = make(entry, guard);
+			err = make(model, entry, guard);
 	}
 	return err;
 }

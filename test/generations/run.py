@@ -21,7 +21,7 @@ from box import Failure, wait_for
 GENERATIONS = 3
 # Programs whose object is another one, or made in another way, in each generation.
 PROGRAMS = ("delshm_copyup delshm_family delshm_links_disk delshm_nametaken delshm_samepath delshm_tmpfile delshm_dirgone "
-            "hugetlb_deleted memfd03 memfd04 memfd_meta sem_gone sem_undo shm_anon_partial sysvshm_again "
+            "hugetlb_deleted memfd03 memfd04 memfd_meta msg_gone sem_gone sem_undo shm_anon_partial sysvshm_again "
             "sysvshm_removed unlink_fifo unlink_mmap00 unlink_xattr").split()
 
 

@@ -7,6 +7,18 @@ const char *test_doc =
 
 #define KEY 0x5a4d0001
 
+static int last_changed(int id, const struct msqid_ds *before)
+{
+	struct msqid_ds now;
+
+	if (msgctl(id, IPC_STAT, &now))
+		return pr_perror("queue %d is gone", id);
+	if (now.msg_lspid != before->msg_lspid || now.msg_lrpid != before->msg_lrpid)
+		return pr_err("queue %d: sent by %d, received by %d; was %d, %d\n", id, now.msg_lspid, now.msg_lrpid,
+			      before->msg_lspid, before->msg_lrpid);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	char large[5000];
@@ -34,6 +46,8 @@ int main(int argc, char **argv)
 
 	if (queue_changed(ids[0], &before[0]) || queue_changed(ids[1], &before[1]) || msgget(KEY, 0) != ids[0])
 		return fail("a queue has changed");
+	if (last_changed(ids[0], &before[0]) || last_changed(ids[1], &before[1]))
+		return fail("the last sender or receiver is another one");
 	if (msg_differs(ids[0], 3, "three", 5) || msg_differs(ids[0], 1, large, sizeof(large)) ||
 	    msg_differs(ids[0], 1L << 40, "", 0))
 		return fail("messages");
