@@ -23,6 +23,7 @@ static void add_outsider(struct report_object *object, const ExternalHolderEntry
 					   .comm = holder->comm,
 					   .outside = true,
 					   .fd = holder->has_fd ? (int)holder->fd : -1,
+					   .thread = holder->has_tid ? (pid_t)holder->tid : 0,
 					   .start = holder->start,
 					   .end = holder->end,
 					   .access = recorded_access(holder),

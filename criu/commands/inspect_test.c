@@ -129,6 +129,8 @@ static void test_external(enum external_holders how, bool saved, enum decision w
 	fd.pid = 8;
 	fd.has_fd = true;
 	fd.fd = 5;
+	fd.has_tid = true;
+	fd.tid = 6;
 	fd.access = NASTY;
 	entry.kind = entry.name = NASTY;
 	entry.saved = saved;
@@ -146,6 +148,7 @@ static void test_external(enum external_holders how, bool saved, enum decision w
 	CHECK(object->holders.data[0].outside && object->holders.data[0].end == 0x2000);
 	CHECK_STR(object->holders.data[0].access, "rw-s");
 	CHECK_EQ(object->holders.data[1].fd, 5);
+	CHECK_EQ(object->holders.data[1].thread, 6);
 	CHECK_STR(object->holders.data[1].access, "?");
 	written(&report, inspect_text);
 	CHECK(!strchr(text, '\x1b') && strstr(text, "OUTSIDE 9"));

@@ -222,8 +222,8 @@ def saved(images):
 
 def places(obj):
     """Who holds it where, and what it is: as JSON has it."""
-    return sorted((h["outside"], h["pid"], h["comm"], h["type"], h.get("start", 0), h.get("fd", -1), h["access"])
-                  for h in obj["holders"])
+    return sorted((h["outside"], h["pid"], h["comm"], h["type"], h.get("start", 0), h.get("fd", -1),
+                   h.get("thread", 0), h["access"]) for h in obj["holders"])
 
 
 def by_name(found):
