@@ -39,7 +39,9 @@ static const char head[] =
 	" .ghost { color: var(--ghost); } .link-remap { color: var(--link); } .file-system { color: var(--file); }"
 	" .carried { color: var(--carried); } .refused { color: var(--refused); }\n"
 	".decision { font-weight: 600; white-space: nowrap; } .dim { color: var(--dim); }\n"
-	"svg { width: 100%; height: auto; } svg text { fill: var(--text); font: 13px system-ui, sans-serif; }\n"
+	".legend span { white-space: nowrap; } .picture { overflow-x: auto; }\n"
+	"svg { width: 100%; min-width: 880px; height: auto; } svg text { fill: var(--text); font: 13px system-ui, "
+	"sans-serif; }\n"
 	"svg text.dim { fill: var(--dim); font-size: 12px; } svg rect { fill: var(--box); stroke: currentColor; }\n"
 	"svg rect.task { stroke: var(--line); } svg rect.out { stroke: var(--refused); stroke-dasharray: 5 3; }\n"
 	"svg path { fill: none; stroke: currentColor; stroke-width: 1.3; opacity: .6; }\n"
@@ -89,7 +91,8 @@ static void put_unknowns(const struct report *report, FILE *out)
 
 static void put_legend(FILE *out)
 {
-	fputs("<p class=\"dim\">A line is at least one mapping or descriptor; dashed: nobody can write through it. ",
+	fputs("<p class=\"dim legend\">A line is at least one mapping or descriptor; dashed: nobody can write through "
+	      "it. ",
 	      out);
 	for (int i = 0; i < DECISIONS; i++)
 		fprintf(out, "<span class=\"%s\">&#9632; %s</span> ", decision_words[i], decision_words[i]);
@@ -194,7 +197,9 @@ void inspect_html(const struct report *report, FILE *out)
 	if (report->objects.n) {
 		fputs("<h2>Who shares what with whom</h2>\n", out);
 		put_legend(out);
+		fputs("<div class=\"picture\">\n", out);
 		inspect_svg(report, out);
+		fputs("</div>\n", out);
 	}
 	put_objects(report, out);
 	put_tasks(report, out);

@@ -13,13 +13,15 @@
 
 #define TASK_X	   10
 #define TASK_WIDTH 250
-#define ITEM_X	   640
-#define ITEM_WIDTH 440
+#define ITEM_X	   600
+#define ITEM_WIDTH 480
 #define WIDTH	   1090
 #define ROW_HEIGHT 44
 #define BOX_HEIGHT 36
 #define TOP	   10
-#define NAME_BYTES 52
+#define PADDING	   10
+#define FONT_SIZE  13
+#define COUNT_EMS  4.5 /* for " x 12345" behind a name */
 
 /* Processes that are drawn as one. */
 struct box {
@@ -289,30 +291,60 @@ static double place(struct picture *picture)
 
 /* --- drawing ---------------------------------------------------------------------- */
 
-/* The end of a path tells more than its begin. */
-static void put_name(const char *name, FILE *out)
+/* At most so many ems, in a font that runs wide (DejaVu Sans): which one it will be is not known here. */
+static double width_of(unsigned int c)
 {
-	size_t len = strlen(name);
+	if (c > 0xff)
+		return 1.1;
+	if (strchr("WMmw@%", (int)c))
+		return 1;
+	return c >= 'a' && c <= 'z' ? 0.64 : c >= '0' && c <= '9' ? 0.64 : strchr("/._- ,:;()", (int)c) ? 0.5 : 0.85;
+}
+
+static double text_width(const char *text)
+{
+	double ems = 0;
+	unsigned int value;
+	bool valid;
+
+	while (*text) {
+		text += utf8_decode(text, &value, &valid);
+		ems += width_of(valid ? value : 0xfffd);
+	}
+	return ems;
+}
+
+/* What is too long for its box loses its begin: the end of a path tells more. */
+static void put_name(const char *name, double ems, FILE *out)
+{
+	double width = text_width(name);
 	const char *from = name;
 	unsigned int value;
 	bool valid;
 
-	while (len > NAME_BYTES && (size_t)(from - name) < len - NAME_BYTES)
+	while (width > (from == name ? ems : ems - 1)) {
 		from += utf8_decode(from, &value, &valid);
+		width -= width_of(valid ? value : 0xfffd);
+	}
 	if (from != name)
 		fputs("&#8230;", out);
 	escape_xml(out, from);
+}
+
+static double box_ems(int box_width)
+{
+	return (double)(box_width - 2 * PADDING) / FONT_SIZE;
 }
 
 static void put_box(const struct box *box, FILE *out)
 {
 	fprintf(out, "<rect class=\"%s\" x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%d\" rx=\"5\"/>\n",
 		box->outside ? "out" : "task", TASK_X, box->y - BOX_HEIGHT / 2.0, TASK_WIDTH, BOX_HEIGHT);
-	fprintf(out, "<text x=\"%d\" y=\"%.1f\">", TASK_X + 10, box->y - 2);
-	escape_xml(out, box->comm);
+	fprintf(out, "<text x=\"%d\" y=\"%.1f\">", TASK_X + PADDING, box->y - 2);
+	put_name(box->comm, box_ems(TASK_WIDTH) - (box->n > 1 ? COUNT_EMS : 0), out);
 	if (box->n > 1)
 		fprintf(out, " &#215; %zu", box->n);
-	fprintf(out, "</text>\n<text class=\"dim\" x=\"%d\" y=\"%.1f\">%s%d%s</text>\n", TASK_X + 10, box->y + 13,
+	fprintf(out, "</text>\n<text class=\"dim\" x=\"%d\" y=\"%.1f\">%s%d%s</text>\n", TASK_X + PADDING, box->y + 13,
 		box->outside ? "outside the tree: " : "", box->first, box->n > 1 ? " and others" : "");
 }
 
@@ -330,16 +362,16 @@ static void put_item_text(const struct item *item, FILE *out)
 	const struct report_object *object = item->first;
 	char buf[32];
 
-	fprintf(out, "<text x=\"%d\" y=\"%.1f\">", ITEM_X + 10, item->y - 2);
+	fprintf(out, "<text x=\"%d\" y=\"%.1f\">", ITEM_X + PADDING, item->y - 2);
 	if (item->n > 1)
 		fprintf(out, "%zu &#215; %s", item->n, report_kind_text(object));
 	else
-		put_name(object->name, out);
-	fprintf(out, "</text>\n<text class=\"dim\" x=\"%d\" y=\"%.1f\">", ITEM_X + 10, item->y + 13);
+		put_name(object->name, box_ems(ITEM_WIDTH), out);
+	fprintf(out, "</text>\n<text class=\"dim\" x=\"%d\" y=\"%.1f\">", ITEM_X + PADDING, item->y + 13);
 	if (item->n == 1)
 		fprintf(out, "%u. %s, ", object->id, report_kind_text(object));
 	fprintf(out, "%s, %s%s</text>\n", report_size(item->bytes, buf), decision_words[object->decision],
-		item->common ? ", held by all processes" : "");
+		item->common ? ", held by all" : "");
 }
 
 /* The lines belong to the object: pointing at one of them brings out all. */

@@ -1,11 +1,13 @@
 """Processes that share memory in every way, and then sleep.
 
     sharer.py [--procs N] [--outsider] [--busy] [--readers] [--tmpfs]
+              [--crowd]
 
 The process that is started is the root of a tree of N processes.  --outsider: one more process holds everything but
 is not in the tree.  --busy: one of the tree forks, maps and opens all the time.  --readers:
 they share one deleted file only, and none of them can write to it.  --tmpfs: they share one file of a tmpfs that has
-its name.  Prints "outsider PID" and "ready".
+its name.  --crowd: each shares memory with the next one that nobody else has, so that all differ, and names are as wide
+as can be.  Prints "outsider PID" and "ready".
 """
 import argparse
 import mmap
@@ -57,6 +59,19 @@ def make_kept():
     return fd, mmap.mmap(fd, 8192)
 
 
+def make_wide(number):
+    """A deleted file whose name is as wide as its bytes allow, as is the name of this process from then on."""
+    name = f"/dev/shm/{number}{'W' * 200}"
+    fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    os.ftruncate(fd, 4096)
+    os.unlink(name)
+    with open("/proc/self/comm", "w", encoding="ascii") as comm:
+        comm.write("W" * 15)
+    found = mmap.mmap(fd, 4096)
+    os.close(fd)
+    return found
+
+
 def hold_outside():
     """A process that holds it all, and is nobody's child."""
     child = os.fork()
@@ -91,11 +106,16 @@ def main():
     parser.add_argument("--busy", action="store_true")
     parser.add_argument("--readers", action="store_true")
     parser.add_argument("--tmpfs", action="store_true")
+    parser.add_argument("--crowd", action="store_true")
     options = parser.parse_args()
+    base = last = None
     held = make_readers() if options.readers else make_kept() if options.tmpfs else make()
     if options.outsider:
         hold_outside()
     for i in range(options.procs - 1):
+        if options.crowd:
+            base, last = base or held, (mmap.mmap(-1, 65536), make_wide(i), last and last[:2])
+            held = base, last
         if not os.fork():
             if options.busy and i == 0:
                 be_busy()
