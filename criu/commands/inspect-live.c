@@ -128,6 +128,13 @@ static const char *object_reason(const struct inode *inode)
 		return "mapped before overlayfs copied it up: what the mappings show is written once, of any size";
 	if (inode->mapped_shared)
 		return "its name is gone and it is mapped shared: its content is written once, of any size";
+	if (inode->shared_outside)
+		return "its name is gone and processes outside have it open, too: its content is written once, of any "
+		       "size";
+	if (inode->was_lower)
+		return "its name is gone and it shows a file from before overlayfs copied it up: its content is "
+		       "written "
+		       "once, of any size";
 	return "its name is gone and it is memory in huge pages: its content is written once, of any size";
 }
 
@@ -178,25 +185,11 @@ static bool has_outside_holders(const struct report_object *object)
 	return false;
 }
 
-/* Is it seen that there are two? Of a segment by its id (external.c). */
-static bool may_be_noticed(const struct inode *inode)
-{
-	bool write = inode->kind == INODE_SYSV;
-
-	for (size_t i = 0; i < inode->holders.n; i++)
-		write |= inode->holders.data[i].write;
-	for (size_t i = 0; i < inode->outsiders.n; i++)
-		write |= inode->outsiders.data[i].write;
-	return write;
-}
-
 /* What is saved of something that those outside go on holding. */
-static const char *end_of_sharing(const struct live *live, const struct inode *inode, struct report_object *object)
+static const char *end_of_sharing(const struct inode *inode, struct report_object *object)
 {
-	if (!may_be_noticed(inode))
-		return "holders outside keep the old one, which nobody can tell, for nobody can write to it";
-	if (live->survey->options.external_holders != EXTERNAL_COPY)
-		return "holders outside keep the old one: from then on neither side sees what the other does with it";
+	if (!inode->shared_outside)
+		return "holders outside keep the old one, which nobody can tell, for neither side can write to it";
 	object->decision = DECISION_COPY;
 	return "holders outside keep the old one, and sharing ends (--external-holders copy)";
 }
@@ -207,7 +200,7 @@ static void note_outsiders(const struct live *live, const struct inode *inode, s
 	const char *note = NULL;
 
 	if (object->decision == DECISION_OBJECT || object->decision == DECISION_GHOST)
-		note = inode->outsiders.n ? end_of_sharing(live, inode, object) : NULL;
+		note = inode->outsiders.n ? end_of_sharing(inode, object) : NULL;
 	else if (object->decision != DECISION_REFUSED && object->decision != DECISION_ATTACH)
 		note = has_outside_holders(object) ? "holders outside keep sharing it" : NULL;
 	if (note)
