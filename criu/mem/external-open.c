@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 
+#include "kernel/hugepages.h"
 #include "kernel/proc.h"
 #include "kernel/syscalls.h"
 #include "mem/external-handle.h"
@@ -131,21 +133,72 @@ static int open_of_holder(const ExternalObjectEntry *entry, const ExternalHolder
 	return fd >= 0 && is_recorded(entry, fd) ? take_fd(&fd) : -ENOENT;
 }
 
-/* Whatever it is: the user says that it is the object. */
+static char *fs_text(uint64_t magic, uint64_t huge_bytes)
+{
+	if (huge_bytes)
+		return xasprintf("a hugetlbfs with pages of %llu kB", (unsigned long long)huge_bytes >> 10);
+	if (magic == FS_MAGIC_TMPFS)
+		return xstrdup("a tmpfs");
+	return xasprintf("a file system of type %#llx", (unsigned long long)magic);
+}
+
+static int check_file_system(const ExternalObjectEntry *entry, int fd, int given)
+{
+	auto_free char *have = NULL, *want = NULL;
+	uint64_t huge_bytes = huge_fd_bytes(fd);
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs))
+		return fail_errno("%s: inherited descriptor %d: fstatfs", entry->name, given);
+	if ((uint32_t)fs.f_type == entry->fs_magic && huge_bytes == entry->huge_page_bytes)
+		return 0;
+	have = fs_text((uint32_t)fs.f_type, huge_bytes);
+	want = fs_text(entry->fs_magic, entry->huge_page_bytes);
+	return fail(EINVAL, "%s: inherited descriptor %d is on %s, the object that was left outside the tree on %s",
+		    entry->name, given, have, want);
+}
+
+/*
+ * The user says that it is the object. It may be a copy that was made elsewhere, so no number tells. Whoever had it
+ * last may have made it longer; where it is shorter, mappings of the tree would end in SIGBUS.
+ */
+static int check_inherited(const ExternalObjectEntry *entry, int fd, int given)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return fail_errno("%s: inherited descriptor %d: fstat", entry->name, given);
+	if (!S_ISREG(st.st_mode))
+		return fail(EINVAL, "%s: inherited descriptor %d is no regular file (mode %o), the object was one",
+			    entry->name, given, st.st_mode);
+	if ((uint64_t)st.st_size < entry->size)
+		return fail(EINVAL, "%s: inherited descriptor %d has %lld bytes, the object had %llu", entry->name,
+			    given, (long long)st.st_size, (unsigned long long)entry->size);
+	if ((uint64_t)st.st_size > entry->size)
+		pr_warn("%s: inherited descriptor %d has %lld bytes, the object had %llu when it was dumped",
+			entry->name, given, (long long)st.st_size, (unsigned long long)entry->size);
+	return entry->has_fs_magic ? check_file_system(entry, fd, given) : 0;
+}
+
 static int open_inherited(const ExternalObjectEntry *entry, const struct options *options)
 {
 	const char *key = entry->name + strspn(entry->name, "/");
 	int given = options_inherited(options, key);
+	auto_fd int fd = -1;
 	char path[64];
-	int fd;
+	int err;
 
 	if (given < 0)
 		return -ENOENT;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", given);
 	fd = open(path, O_PATH | O_CLOEXEC);
-	if (fd >= 0)
-		pr_info("%s: takes inherited descriptor %d", entry->name, given);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return fail_errno("%s: inherited descriptor %d: open", entry->name, given);
+	err = check_inherited(entry, fd, given);
+	if (err)
+		return err;
+	pr_info("%s: takes inherited descriptor %d", entry->name, given);
+	return take_fd(&fd);
 }
 
 /* The flags tell a description that took the number meanwhile from the recorded one, as far as anything does. */
@@ -223,5 +276,5 @@ int external_open(const ExternalObjectEntry *entry, const struct options *option
 	}
 	if (fd < 0)
 		fd = open_inherited(entry, options);
-	return fd >= 0 ? fd : fail_gone(entry, rebooted);
+	return fd == -ENOENT ? fail_gone(entry, rebooted) : fd;
 }

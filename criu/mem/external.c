@@ -213,6 +213,10 @@ int external_add(const struct inode *inode, struct model *model)
 	entry->boot_id = arena_strdup(model->arena, boot_id());
 	entry->dev = inode->st.st_dev;
 	entry->ino = inode->st.st_ino;
+	entry->has_fs_magic = true;
+	entry->fs_magic = inode->fs_magic;
+	entry->has_huge_page_bytes = inode->huge_bytes;
+	entry->huge_page_bytes = inode->huge_bytes;
 	if (inode->handle.bytes)
 		entry->handle = new_handle(model, &inode->handle);
 	entry->holders = arena_array(model->arena, ExternalHolderEntry *, inode->outsiders.n);
@@ -226,26 +230,37 @@ int external_add(const struct inode *inode, struct model *model)
 
 /* --- after the kill ---------------------------------------------------------------- */
 
+/* Of a directory nobody was asked who works in it. */
+static bool is_gone_with_tree(const struct inode *inode)
+{
+	return inode->unlinked && !inode->is_lower && inode->kind != INODE_OTHER && !inode->outsiders.n &&
+	       !inode->attached && (S_ISREG(inode->st.st_mode) || S_ISFIFO(inode->st.st_mode));
+}
+
+static void probe(struct inode *inode)
+{
+	auto_fd int anchor = -1, fd = -1;
+
+	if (inode->handle.bytes)
+		anchor = handle_anchor(inode->st.st_dev, inode->name);
+	if (anchor < 0) {
+		pr_info("%s %s: its file system has no file handles, so whether something that /proc does not show "
+			"holds it is not known",
+			kind_name(inode), inode->name);
+		return;
+	}
+	close_fdp(&inode->fd);
+	inode->fd = -1;
+	fd = handle_open(anchor, &inode->handle);
+	if (fd >= 0)
+		pr_warn("%s %s (%lld bytes) lives on: something that /proc does not show holds it (a descriptor on "
+			"its way through a socket, io_uring, pinned memory) and no longer shares it with the tree",
+			kind_name(inode), inode->name, (long long)inode->st.st_size);
+}
+
 void external_probe(struct inodes *inodes)
 {
-	for (size_t i = 0; i < inodes->all.n; i++) {
-		struct inode *inode = inodes->all.data[i];
-		auto_fd int anchor = -1, fd = -1;
-
-		if (!shmem_is_object(inode) || inode->outsiders.n || inode->attached || !inode->handle.bytes)
-			continue;
-		anchor = handle_anchor(inode->st.st_dev, inode->name);
-		if (anchor < 0)
-			continue;
-		close_fdp(&inode->fd);
-		inode->fd = -1;
-		fd = handle_open(anchor, &inode->handle);
-		if (fd >= 0)
-			pr_warn("%s %s (%lld bytes) lives on: something that /proc does not show holds it (a "
-				"descriptor "
-				"on its way through a socket, io_uring, pinned memory) and no longer shares it with "
-				"the "
-				"tree",
-				kind_name(inode), inode->name, (long long)inode->st.st_size);
-	}
+	for (size_t i = 0; i < inodes->all.n; i++)
+		if (is_gone_with_tree(inodes->all.data[i]))
+			probe(inodes->all.data[i]);
 }

@@ -26,10 +26,10 @@ int must_check external_plan(struct inodes *inodes, const struct remote_tree *tr
 int must_check external_add(const struct inode *inode, struct model *model);
 
 /**
- * external_probe - warn of each object that lives on although its known holders have been killed
+ * external_probe - warn of each deleted file that lives on although its known holders have been killed
  *
  * Someone holds it who could not be seen (a descriptor in flight in a socket, io_uring, pinned
- * pages). Closes the descriptors of @inodes: to be called last.
+ * pages). Objects and ghosts alike; not those that a holder outside is known of, since they live on anyhow. Closes the descriptors of @inodes: to be called last.
  */
 void external_probe(struct inodes *inodes);
 
@@ -45,7 +45,7 @@ int must_check external_decide(const ExternalObjectEntry *entry, const struct op
  * external_open - the live object, from whoever still has it
  *
  * By its file handle; else through a recorded holder, if it is still that process and that
- * object; else what the user supplies with --inherit-fd.
+ * object; else what the user supplies with --inherit-fd, if it can be that object by type, size and file system.
  * Return: a descriptor (O_PATH), owned by the caller; logged -ENOENT if it is gone
  */
 int must_check external_open(const ExternalObjectEntry *entry, const struct options *options);

@@ -3,7 +3,10 @@
 What is written to such a file is seen by the other side, so it is shared all the same: a child's output in
 tempfile.TemporaryFile() is the usual case.
 """
+import array
+import contextlib
 import os
+import socket
 import subprocess
 import tempfile
 
@@ -260,6 +263,31 @@ def case_private(tested):
     os.unlink(tested.log)
     box.restore(images)
     wait_for(lambda: box.read(tested.log) == "one\n", SECONDS, "the tree to read what was in it")
+
+
+def case_unseen(tested):
+    """A ghost that a message holds outside: the look at what lives on is not for mapped memory alone."""
+    tested.start("write", tested.fd)
+    with contextlib.ExitStack() as stack:
+        ends = [stack.enter_context(end) for end in socket.socketpair()]
+        ends[0].sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [tested.fd]))])
+        os.close(tested.fd)
+        tested.fd = -1
+        images = tested.images()
+        tested.dump(images)
+        expect("lives on" in box.read(f"{images}/dump.log"), "the log does not say that somebody still holds the file")
+    box.restore(images)
+
+
+def case_alone(tested):
+    """Nobody else has it: nothing is said to live on."""
+    tested.start("write", tested.fd)
+    os.close(tested.fd)
+    tested.fd = -1
+    images = tested.images()
+    tested.dump(images)
+    expect("lives on" not in box.read(f"{images}/dump.log"), "the log says that somebody still holds the file")
+    box.restore(images)
 
 
 def case_fifo(tested):

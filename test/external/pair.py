@@ -1,5 +1,6 @@
 """A process that stays and a tree that is dumped, with one shared object (share.c)."""
 import contextlib
+import mmap
 import os
 import subprocess
 
@@ -10,8 +11,15 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SECONDS = 20
 
 
+class Lacking(Exception):
+    """The kernel does not have what the case needs."""
+
+
 class Pair:
     """An outsider and a tree of two processes with one object."""
+
+    # struct shared of share.c: a lock of 40 bytes, three counters, and the text
+    TREE, TAIL = 40, (2 << 20) + 64
 
     def __init__(self, kind, way):
         self.kind, self.way, self.others = kind, way, []
@@ -26,7 +34,13 @@ class Pair:
         self.log = f"{self.path}.log"
         program = box.build(os.path.join(HERE, "share.c"))
         self.outsider = box.start([program, kind, way, self.path], self.out, cwd="/")
-        wait_for(lambda: "ready" in box.read(self.out) and os.path.exists(self.log), SECONDS, "the outsider to be ready")
+        wait_for(lambda: "no io_uring" in box.read(self.out) or ("ready" in box.read(self.out) and os.path.exists(self.log)), SECONDS,
+                 "the outsider to be ready")
+        if "no io_uring" in box.read(self.out):
+            # The tree was there before it was tried.
+            self.pids = [int(p) for p in os.listdir("/proc") if p.isdigit() and box.read(f"/proc/{p}/comm") == "share\n"]
+            self.end()
+            raise Lacking(box.read(self.out).strip())
         self.root, *elsewhere = [int(word) for word in box.read(self.out).split()[1:]]
         self.ready = box.read(self.out)
         # In other namespaces it is another process.
@@ -67,6 +81,28 @@ class Pair:
         if self.seen()["dead"] > dead:
             raise Failure("the lock was found abandoned")
 
+    @staticmethod
+    def mapped_at(pid):
+        return int(box.mappings(pid, r"^\S+ ...s ")[0][0].split("-")[0], 16)
+
+    def write_text(self, pid, text):
+        """Into what a process of the tree has mapped."""
+        with open(f"/proc/{pid}/mem", "rb+", buffering=0) as memory:
+            os.pwrite(memory.fileno(), text, self.mapped_at(pid) + self.TAIL)
+
+    def content(self, pid):
+        """What a process of the tree has mapped: the tree's count, and what stands in the middle."""
+        low = self.mapped_at(pid)
+        with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+            head = os.pread(memory.fileno(), 64, low)
+            middle = os.pread(memory.fileno(), 128, low + self.TAIL)
+        return {"tree": int.from_bytes(head[self.TREE:self.TREE + 8], "little"), "tail": middle[:middle.index(b"\0")]}
+
+    def text_outside(self):
+        """The text that the outsider sees."""
+        with open(self.way_in(), "rb", buffering=0) as file, mmap.mmap(file.fileno(), 4 << 20, prot=mmap.PROT_READ) as memory:
+            return memory[self.TAIL:memory.find(b"\0", self.TAIL)]
+
     def inodes(self, pid):
         return {obj[1:3] for obj in box.mappings(pid, r"^\S+ ...s ")}
 
@@ -84,9 +120,16 @@ class Pair:
         """A path in /proc that opens what the outsider holds."""
         if self.way == "fd":
             return f"/proc/{self.outsider}/fd/3"
-        addresses = box.mappings(self.outsider, r"^\S+ ...s ")[0][0].split()[0]
+        # In one thread's table, or under a number that is not known.
+        if self.way in ("table", "long", "handle"):
+            return next(f"{table}/{fd}" for task in os.listdir(f"/proc/{self.outsider}/task")
+                        for table in [f"/proc/{self.outsider}/task/{task}/fd"] for fd in os.listdir(table)
+                        if os.path.exists(f"{table}/{fd}") and os.stat(f"{table}/{fd}").st_nlink == 0)
+        # Of a process whose main thread has ended only the others show it.
+        who = max(map(int, os.listdir(f"/proc/{self.outsider}/task"))) if self.way == "thread" else self.outsider
+        addresses = box.mappings(who, r"^\S+ ...s ")[0][0].split()[0]
         low, high = (int(x, 16) for x in addresses.split("-"))
-        return f"/proc/{self.outsider}/map_files/{low:x}-{high:x}"
+        return f"/proc/{who}/map_files/{low:x}-{high:x}"
 
     @contextlib.contextmanager
     def hidden(self):

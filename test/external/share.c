@@ -1,13 +1,14 @@
 /*
  * share - one shared object, a process that stays (the outsider) and two that are dumped (the tree)
  *
- *   share shm|disk|ext4|memfd|anon|sysv|sysvkey|hugefile|hugememfd|hugeanon map|fd|table|long|handle|thread|flight|ns PATH
+ *   share shm|disk|ext4|memfd|anon|sysv|sysvkey|hugefile|hugememfd|hugeanon map|fd|table|long|handle|thread|flight|ring|ns PATH
  *
  * The outsider makes the object and forks the tree; with "fd" it keeps but a descriptor and
  * reads through that; so it does with "table", but only a thread with a table of its own has the descriptor; with
  * "long", but by a second name, of more than 4095 bytes; and with "handle", by the file handle, before anybody looked
  * up the name, so that the kernel knows none for it. With "thread" its main thread ends and another goes on; with
- * "flight" its descriptor is on its way through a socket, where nobody sees it; with "ns" it goes
+ * "flight" its descriptor is on its way through a socket, where nobody sees it; with "ring" an io_uring has it registered;
+ * with "ns" it goes
  * on in pid and mount namespaces of its own, as a process whose number it prints as well. A "hugefile" is the file "object" of
  * the hugetlbfs PATH.huge, an "ext4" one of a file system on a loop device, which is mounted at the directory of PATH.
  * Everybody counts in the object, under a robust lock; who finds the lock abandoned
@@ -17,6 +18,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <sched.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -311,22 +313,36 @@ static void send_away(int fd)
 	close(fd);
 }
 
+static void register_away(int fd)
+{
+	struct io_uring_params params = { 0 };
+	int ring = (int)syscall(SYS_io_uring_setup, 4, &params);
+
+	if (ring < 0) {
+		printf("no io_uring: %s\n", strerror(errno));
+		exit(0);
+	}
+	if (syscall(SYS_io_uring_register, ring, IORING_REGISTER_FILES, &fd, 1))
+		die("register a file with an io_uring");
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	pthread_mutexattr_t attr;
 	struct shared *shared;
-	bool by_fd, by_table, in_flight;
+	bool by_fd, by_table, unseen;
 	pid_t pid;
 	int fd, anon, other = -1;
 
 	if (argc != 4) {
 		fprintf(stderr, "usage: share shm|disk|ext4|memfd|anon|sysv|sysvkey|hugefile|hugememfd|hugeanon "
-				"map|fd|table|long|handle|thread|flight|ns PATH\n");
+				"map|fd|table|long|handle|thread|flight|ring|ns PATH\n");
 		return 2;
 	}
 	by_fd = !strcmp(argv[2], "fd");
 	by_table = !strcmp(argv[2], "table");
-	in_flight = !strcmp(argv[2], "flight");
+	unseen = !strcmp(argv[2], "flight") || !strcmp(argv[2], "ring");
 	signal(SIGCHLD, SIG_IGN);
 	fd = make(argv[1], argv[2], argv[3], &other);
 	anon = MAP_ANONYMOUS | (!strcmp(argv[1], "hugeanon") ? MAP_HUGETLB | PAGES_2MB : 0);
@@ -356,19 +372,21 @@ int main(int argc, char **argv)
 		close(fd);
 		fd = other;
 	}
-	if (by_fd || in_flight || by_table)
+	if (by_fd || unseen || by_table)
 		munmap(shared, BYTES);
 	if (by_table)
 		leave_to_table(fd, argv[3]);
-	if (in_flight)
+	if (!strcmp(argv[2], "flight"))
 		send_away(fd);
+	else if (unseen)
+		register_away(fd);
 	else if (fd >= 0 && !by_fd && !by_table)
 		close(fd);
 	if (!strcmp(argv[2], "ns"))
 		leave_to_namespaces(shared, argv[3], pid);
 	printf("ready %d\n", pid);
 	fflush(stdout);
-	while (in_flight || by_table)
+	while (unseen || by_table)
 		pause();
 	if (!strcmp(argv[2], "thread"))
 		leave_to_thread(shared, argv[3]);
