@@ -1,0 +1,9 @@
+#include "sock_refused.h"
+
+const char *test_doc = "A socket of multipath TCP is refused";
+const char *test_author = "The criu team";
+
+int main(int argc, char **argv)
+{
+	return sock_refused_test(argc, argv, AF_INET, SOCK_STREAM, 262);
+}
