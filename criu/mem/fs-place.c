@@ -3,12 +3,24 @@
 #include <sys/vfs.h>
 
 #include "mem/fs-place.h"
+#include "mem/inode.h"
 #include "util/log.h"
 
 /* As a user knows it, where that is known. */
 static char *type_name(const char *fstype, uint64_t magic)
 {
 	return fstype && *fstype ? xstrdup(fstype) : xasprintf("%#llx", (unsigned long long)magic);
+}
+
+static bool in_memory(uint64_t magic)
+{
+	return (uint32_t)magic == FS_MAGIC_TMPFS || (uint32_t)magic == FS_MAGIC_HUGETLBFS;
+}
+
+/* On a host whose disks are of another type it is a file on a disk all the same. */
+static bool is_as_good(const struct fs_place *place, uint64_t magic)
+{
+	return !place->refused && !in_memory(place->magic) && !in_memory(magic);
 }
 
 int fs_place_check(const struct fs_place *place)
@@ -28,6 +40,12 @@ int fs_place_check(const struct fs_place *place)
 		mount = tmpfs_mount_of(place->mounts, st.st_dev);
 	was = type_name(place->type, place->magic);
 	is = type_name(mount ? mount->fstype : NULL, (uint32_t)fs.f_type);
+	if (is_as_good(place, (uint32_t)fs.f_type)) {
+		pr_warn("%s: was on a file system of type %s, and is made in %s, on one of type %s: speed, quota and "
+			"limits may differ",
+			place->path, was, place->dir, is);
+		return 0;
+	}
 	if (place->refused)
 		return fail(-place->refused,
 			    "%s: its directory takes no file, and %s above it is on a file system of another type (%s, "

@@ -19,10 +19,10 @@ struct fs_place {
 };
 
 /**
- * fs_place_check - refuse a directory on a file system of another type than before
+ * fs_place_check - refuse a directory on a file system where the file would be another thing
  *
- * There the file would be another thing: memory would be written to a disk, or a file of a disk take memory, without
- * a word. The error says what to mount.
+ * Memory would be written to a disk, or a file of a disk take memory, without a word. The error says what to mount.
+ * A disk with a file system of another type is only warned of, unless the file's own directory takes no file.
  */
 int must_check fs_place_check(const struct fs_place *place);
 
