@@ -258,16 +258,22 @@ static int write_stats(struct restore *restore)
 	return stats_write(restore->work_fd, &stats, restore->options);
 }
 
+/* What was made has all its holders. Before anyone watches it, for its times are set. */
+static int settle_objects(struct restore *restore)
+{
+	int err = shmem_settle(restore->shmem);
+
+	if (!err)
+		err = remap_settle(restore->remaps);
+	return err ? err : carried_settle(restore->carried);
+}
+
 /* Everything is in place: from the release on nothing can fail any more. */
 static int finish(struct restore *restore)
 {
 	int err, pidfile_slot;
 
 	err = write_pidfile(restore, &pidfile_slot);
-	if (!err)
-		err = shmem_settle(restore->shmem) ?: remap_settle(restore->remaps);
-	if (!err)
-		err = carried_settle(restore->carried);
 	if (!err && run_scripts(restore, "pre-resume", root_pid(restore)))
 		pr_warn("a pre-resume script failed");
 	if (!err)
@@ -305,6 +311,8 @@ static int build(struct restore *restore)
 		pr_info("gave them descriptors, threads and attributes");
 		err = tasks_lock(restore);
 	}
+	if (!err)
+		err = settle_objects(restore);
 	if (!err)
 		err = files_settle(&restore->files);
 	if (!err && run_scripts(restore, "post-restore", root_pid(restore)))

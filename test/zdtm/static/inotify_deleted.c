@@ -12,6 +12,14 @@ TEST_OPTION(dirname, string, "directory name", 1);
 
 static char ghost[4096], shared[4096], sub[4096];
 
+/* Also changes of attributes, but not those that the loss of its name was. */
+static int watch_attributes(int fd, int file, int wd)
+{
+	char path[32];
+
+	return ssprintf(path, "/proc/self/fd/%d", file) || inotify_add_watch(fd, path, IN_ATTRIB | IN_MASK_ADD) != wd;
+}
+
 static int make(const char *path)
 {
 	int fd = open(path, O_CREAT | O_EXCL | O_RDWR, 0600);
@@ -40,7 +48,8 @@ int main(int argc, char **argv)
 	shared_wd = inotify_add_watch(fd, shared, IN_MODIFY);
 	sub_wd = inotify_add_watch(fd, sub, IN_ATTRIB);
 	if (mem == MAP_FAILED || ghost_wd < 0 || shared_wd < 0 || sub_wd < 0 || unlink(ghost) || unlink(shared) ||
-	    rmdir(sub) || no_event(fd))
+	    rmdir(sub) || no_event(fd) || watch_attributes(fd, ghost_fd, ghost_wd) ||
+	    watch_attributes(fd, shared_fd, shared_wd))
 		return pr_perror("inotify");
 
 	test_daemon();
