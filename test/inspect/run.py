@@ -34,10 +34,14 @@ AGREE = """static/delshm_family static/delshm_outsider static/delshm_links stati
     static/pthread_tids static/pipe00 static/pty_echo static/pty_ctty static/pty_hangup static/pty_outside static/pty_status static/maps_hugetlb static/hugetlb_memfd static/hugetlb_deleted static/session_leader_gone transition/fork_tree
     transition/thread-bomb transition/orphans transition/exec_thread"""
 
-# Known only once the tree is stopped; Documentation/inspect.md tells of them.
-UNFORESEEN = """static/prctl_mdwe static/sem_undo_shared static/sem_undo_thread static/refused_asked static/refused_mdwe
-    static/refused_pidns static/mqueue_notify_value static/mqueue_notify_wait static/seccomp_notify_refused
-    static/ioperm_refused static/pty_unopened_input static/pty_overfull_line"""
+# Reasons that are known only once the tree is stopped, by the words of the report; Documentation/inspect.md tells of them.
+UNFORESEEN = {
+    "mdwe": "PR_SET_MDWE",
+    "ipc": "SEM_UNDO|is to be told of a message by signal",
+    "seccomp": "SECCOMP_RET_USER_NOTIF",
+    "registers": r"ioperm|local descriptor table",
+    "terminals": r"^task \d+: fd \d+: .*input",
+}
 
 
 # --- nothing changes -----------------------------------------------------------------
@@ -283,7 +287,7 @@ def test_options():
 
 
 def agreement(name, record):
-    """Failure unless inspect and dump came to the same end."""
+    """Failure unless inspect and dump came to the same end, but for reasons that inspect says it can't know."""
     done = subprocess.run(["/usr/bin/python3", f"{box.ROOT}/test/zdtm.py", "run", "-t", name, "-f", "h", "-k", "never",
                            "--criu-bin", f"{HERE}/ahead.py"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           env=dict(os.environ, CRIU=box.CRIU, INSPECT_RECORD=record), timeout=300 * box.PATIENCE)
@@ -293,12 +297,14 @@ def agreement(name, record):
     check(done.returncode == 0, f"the test itself failed: {done.stdout[-800:]}")
     check(lines, "nothing was dumped")
     _, inspected, dumped, changed, texts, errors = json.loads(lines[-1])
-    check(inspected in (0, 1) and (inspected == 0) == (dumped == 0),
-          f"inspect returned {inspected}, dump {dumped}; {texts}")
     errors, complete = errors
+    unknown = [e for e in errors if e not in texts and any(re.search(t, e) for t in UNFORESEEN.values())]
+    errors = [e for e in errors if e not in unknown]
+    check(inspected in (0, 1) and (inspected == 0) == (dumped == 0 or bool(unknown) and not errors),
+          f"inspect returned {inspected}, dump {dumped}; {texts}")
     foreseen = all(any(e.startswith(t) for t in texts) for e in errors)
     check(not dumped or (sorted(texts) == sorted(errors) if complete else foreseen),
-          f"inspect says {texts}, dump {errors}")
+          f"inspect says {texts}, dump {errors} and {unknown}, which can't be known")
     # what changes all the time proves nothing
     if name.startswith("static/"):
         check(not changed, f"inspect changed {changed}")
@@ -316,7 +322,7 @@ def refused_programs():
 
 def test_agreement(tally):
     names = [*AGREE.split(), *refused_programs()]
-    for name in sorted(set(names) - set(UNFORESEEN.split())):
+    for name in sorted(set(names)):
         short = f"agreement {name}"
         record = os.path.join(box.fresh_dir("inspect", "agreement"), "record")
         if not os.path.exists(f"{box.ROOT}/test/zdtm/{name}"):
