@@ -12,7 +12,8 @@ from mpi import FILE, NUMPY, RING, WINDOW
 
 class OpenMpi(mpi.Mpi):
     name = "openmpi"
-    packages = ("openmpi-bin", "libopenmpi-dev", "python3-mpi4py", "python3-numpy")
+    packages = ("openmpi-bin", "libopenmpi-dev")
+    numpy_packages = ("python3-mpi4py", "python3-numpy")
     options = ("--tcp-established",)
     compiler = "mpicc.openmpi"
     launcher = ("mpirun.openmpi", "--allow-run-as-root", "--oversubscribe")

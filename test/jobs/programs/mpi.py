@@ -17,6 +17,7 @@ class Mpi(Logged):
     ranks = 2
     mode = RING
     module = "mpi4py.MPI"   # python's way to the library, for NUMPY
+    numpy_packages = ()     # what that takes
     goal = 20               # steps after each restore
 
     def begin(self):
@@ -38,5 +39,6 @@ class Mpi(Logged):
 def jobs(base, which):
     """Classes for [(mode, ranks, goal), ...]."""
     return [type(f"{base.__name__}{mode}{ranks}", (base,),
-                 {"name": f"{base.name}-{mode}-{ranks}", "mode": mode, "ranks": ranks, "goal": goal})
+                 {"name": f"{base.name}-{mode}-{ranks}", "mode": mode, "ranks": ranks, "goal": goal,
+                  "packages": base.packages + (base.numpy_packages if mode == NUMPY else ())})
             for mode, ranks, goal in which]
