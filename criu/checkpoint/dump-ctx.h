@@ -27,6 +27,7 @@ struct dump {
 	const struct kernel_features *features;
 	struct image_dir *dir;
 	int work_fd;
+	unsigned int tries; /* with this one; see retry.h */
 	struct guard *guard;
 	struct ids *ids;
 	struct model model;

@@ -4,6 +4,7 @@
 
 #include "checkpoint/dump-ctx.h"
 #include "checkpoint/dump.h"
+#include "checkpoint/retry.h"
 #include "checkpoint/semadj.h"
 #include "checkpoint/survey.h"
 #include "files/locks.h"
@@ -17,9 +18,9 @@
 #include "util/interrupt.h"
 #include "util/log.h"
 
-static int run_scripts(const struct dump *dump, const char *stage)
+static int run_scripts(const struct options *options, const struct image_dir *dir, const char *stage)
 {
-	return action_scripts_run(dump->options, stage, dump->dir->fd, dump->options->tree);
+	return action_scripts_run(options, stage, dir->fd, options->tree);
 }
 
 /* --- write ---------------------------------------------------------------------- */
@@ -157,8 +158,9 @@ static int write_stats(struct dump *dump)
 
 /* --- the whole ----------------------------------------------------------------------- */
 
-static void sum_up_refusals(const struct dump *dump)
+static void sum_up_refusals(struct dump *dump)
 {
+	refusals_say_passing(&dump->refusals);
 	pr_err("the dump was refused for %zu reason%s; nothing was changed", dump->refusals.n,
 	       dump->refusals.n == 1 ? "" : "s");
 }
@@ -186,6 +188,10 @@ static int look_at_tree(struct dump *dump)
 		return err;
 	pr_info("planned: %zu files, %zu inodes", dump->model.files.n, dump->inodes.all.n);
 	err = dump_tasks(dump);
+	if (refusals_may_pass(&dump->refusals) && retry_left(dump->tries)) {
+		pr_warn("%s: it may pass, so there will be another try", dump->refusals.passing.data[0].text);
+		return -ERESTART;
+	}
 	if (dump->refusals.n)
 		sum_up_refusals(dump);
 	return err || !refused ? err : -EBUSY;
@@ -205,7 +211,7 @@ static int dump_stopped_tree(struct dump *dump)
 	}
 	if (!err)
 		err = write_images(dump);
-	if (!err && run_scripts(dump, "post-dump"))
+	if (!err && run_scripts(dump->options, dump->dir, "post-dump"))
 		err = fail(ECANCELED, "a post-dump script failed: the tasks run on, the images are not valid");
 	if (!err)
 		err = interrupt_pending();
@@ -295,19 +301,16 @@ static int seize_and_dump(struct dump *dump)
 	return err;
 }
 
-int checkpoint_dump(const struct options *options, const struct kernel_features *features, struct image_dir *dir,
-		    int work_fd)
+static int try_dump(const struct options *options, const struct kernel_features *features, struct image_dir *dir,
+		    int work_fd, unsigned int tries)
 {
 	struct dump dump;
 	int err;
 
 	dump_init(&dump, options, features, dir, work_fd);
+	dump.tries = tries;
 	err = guard_start(&dump.guard);
 	dump.inodes.guard = dump.guard;
-	if (!err && run_scripts(&dump, "pre-dump"))
-		err = fail(EPERM, "a pre-dump script failed: nothing was touched");
-	if (!err)
-		err = image_remove_inventory(dir);
 	if (!err)
 		err = seize_and_dump(&dump);
 	if (!err && release_for(options) == RELEASE_KILL) {
@@ -315,6 +318,23 @@ int checkpoint_dump(const struct options *options, const struct kernel_features 
 		external_probe(&dump.inodes);
 	}
 	dump_free(&dump);
+	return err;
+}
+
+int checkpoint_dump(const struct options *options, const struct kernel_features *features, struct image_dir *dir,
+		    int work_fd)
+{
+	unsigned int tries = 0;
+	int err;
+
+	if (run_scripts(options, dir, "pre-dump"))
+		return fail(EPERM, "a pre-dump script failed: nothing was touched");
+	err = image_remove_inventory(dir);
+	while (!err && (err = try_dump(options, features, dir, work_fd, ++tries)) == -ERESTART) {
+		if (!retry_left(tries))
+			return fail(EAGAIN, "the tree does not come to rest: nothing was changed; try again");
+		err = retry_wait(tries);
+	}
 	if (!err)
 		pr_info("dumped task %d and its descendants", options->tree);
 	return err;

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "checkpoint/retry.h"
 #include "checkpoint/survey.h"
 #include "remote/watch.h"
 #include "util/log.h"
@@ -60,6 +61,12 @@ static bool same_refusals(const struct refusals *a, const struct refusals *b)
 	return true;
 }
 
+/* What a dump would wait for in vain, too, is seen at the last try. */
+static bool is_sure(const struct refusals *before, const struct refusals *now)
+{
+	return !now->n || (same_refusals(before, now) && !refusals_may_pass(now));
+}
+
 /*
  * A thread that ends while it is looked at has odd namespaces, and the like: what is no longer there at the second look
  * would not have been there for a dump, either.
@@ -73,7 +80,11 @@ static int try_until_sure(struct survey *survey, const struct options *options, 
 		err = try_survey(survey, options, features);
 		if (!survey->dump.tree.n || n == TRIES)
 			break;
-		if (!err && (!survey->dump.refusals.n || same_refusals(&before, &survey->dump.refusals)))
+		if (!err && is_sure(&before, &survey->dump.refusals))
+			break;
+		if (refusals_may_pass(&survey->dump.refusals) && retry_left(n))
+			err = retry_wait(n);
+		if (err == -EINTR)
 			break;
 		refusals_free(&before);
 		before = survey->dump.refusals;

@@ -171,11 +171,10 @@ static int fanotify_plan(struct files_dump *ctx, struct file_desc *desc)
 	if (ioctl(desc->fd, FIONREAD, &queued))
 		return fail_errno("fanotify group: FIONREAD");
 	if (queued)
-		refuse(ctx->refusals,
-		       "fanotify group: it holds %d bytes of events, which can't be saved; dump again when the task "
-		       "has "
-		       "read them",
-		       queued);
+		refuse_passing(ctx->refusals,
+			       "fanotify group: it holds %d bytes of events, which can't be saved; dump again when the "
+			       "task has read them",
+			       queued);
 	ret = proc_parse_fanotify(desc->info.text, &shown);
 	if (ret)
 		return ret;

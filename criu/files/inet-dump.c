@@ -151,11 +151,10 @@ static int plan_listener(struct files_dump *ctx, const struct file_desc *desc)
 	/* Of a listener: connections that wait, and how many may. */
 	entry->backlog = info.tcpi_sacked;
 	if (info.tcpi_unacked && !ctx->options->skip_in_flight)
-		refuse(ctx->refusals,
-		       "%s: %" PRIu32
-		       " TCP connections wait there to be accepted: have them accepted before the dump, or leave "
-		       "them to be reset with --skip-in-flight",
-		       desc->link, info.tcpi_unacked);
+		refuse_passing(ctx->refusals,
+			       "%s: %" PRIu32 " TCP connections wait there to be accepted: have them accepted before "
+			       "the dump, or leave them to be reset with --skip-in-flight",
+			       desc->link, info.tcpi_unacked);
 	return 0;
 }
 
@@ -168,20 +167,19 @@ static void plan_closed(struct files_dump *ctx, const struct file_desc *desc)
 	if (poll(&socket, 1, 0) < 0)
 		return;
 	if (socket.revents & POLLERR)
-		refuse(ctx->refusals,
-		       "%s: TCP socket with an error pending: not supported; read it with SO_ERROR, or close the "
-		       "socket",
-		       desc->link);
+		refuse_passing(ctx->refusals,
+			       "%s: TCP socket with an error pending: not supported; read it with SO_ERROR, or close "
+			       "the socket",
+			       desc->link);
 	else if (!ioctl(desc->fd, SIOCINQ, &queued) && queued)
-		refuse(ctx->refusals,
-		       "%s: TCP socket whose connection has ended, with %d bytes that were not read: not supported; "
-		       "read "
-		       "them before the dump",
-		       desc->link, queued);
+		refuse_passing(ctx->refusals,
+			       "%s: TCP socket whose connection has ended, with %d bytes that were not read: not "
+			       "supported; read them before the dump",
+			       desc->link, queued);
 	else if (socket.revents & POLLRDHUP)
-		refuse(ctx->refusals,
-		       "%s: TCP socket whose connection has ended: not supported; close it before the dump",
-		       desc->link);
+		refuse_passing(ctx->refusals,
+			       "%s: TCP socket whose connection has ended: not supported; close it before the dump",
+			       desc->link);
 }
 
 static int plan_tcp(struct files_dump *ctx, const struct file_desc *desc, int fresh)

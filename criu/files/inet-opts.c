@@ -296,10 +296,10 @@ static void refuse_unsaved(struct files_dump *ctx, const struct file_desc *desc)
 		       "supported; close it before the dump",
 		       desc->link, value.bytes);
 	if (concerns(&cork, entry) && get(desc->fd, &cork, &value) && value.bytes[0])
-		refuse(ctx->refusals,
-		       "%s: UDP socket with a datagram half written (UDP_CORK): not supported; uncork it before the "
-		       "dump",
-		       desc->link);
+		refuse_passing(ctx->refusals,
+			       "%s: UDP socket with a datagram half written (UDP_CORK): not supported; uncork it "
+			       "before the dump",
+			       desc->link);
 }
 
 int inet_opts_dump(struct files_dump *ctx, const struct file_desc *desc, int fresh)

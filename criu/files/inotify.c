@@ -74,10 +74,10 @@ static int inotify_plan(struct files_dump *ctx, struct file_desc *desc)
 	if (ioctl(desc->fd, FIONREAD, &queued))
 		return fail_errno("inotify instance: FIONREAD");
 	if (queued)
-		refuse(ctx->refusals,
-		       "inotify instance: it holds %d bytes of events, which can't be saved; dump again when the task "
-		       "has read them",
-		       queued);
+		refuse_passing(ctx->refusals,
+			       "inotify instance: it holds %d bytes of events, which can't be saved; dump again when "
+			       "the task has read them",
+			       queued);
 	ret = proc_parse_watches(desc->info.text, &watches);
 	if (ret)
 		return ret;

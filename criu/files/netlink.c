@@ -115,15 +115,15 @@ static void refuse_unread(struct files_dump *ctx, const struct file_desc *desc)
 	if (poll(&socket, 1, 0) <= 0)
 		return;
 	if (socket.revents & POLLIN)
-		refuse(ctx->refusals,
-		       "%s: netlink socket with messages that were not read: nobody can send them again; read them "
-		       "before the dump",
-		       desc->link);
+		refuse_passing(ctx->refusals,
+			       "%s: netlink socket with messages that were not read: nobody can send them again; read "
+			       "them before the dump",
+			       desc->link);
 	else if (socket.revents & POLLERR)
-		refuse(ctx->refusals,
-		       "%s: netlink socket that has not been told yet that it lost messages; read its error before the "
-		       "dump",
-		       desc->link);
+		refuse_passing(ctx->refusals,
+			       "%s: netlink socket that has not been told yet that it lost messages; read its error "
+			       "before the dump",
+			       desc->link);
 }
 
 /* Second number of a line of /proc/net/netfilter/nfnetlink_queue and _log: the port of who listens. */

@@ -144,10 +144,10 @@ static bool refuse_state(struct files_dump *ctx, const struct file_desc *desc, u
 	int discipline = N_TTY;
 
 	if (poll(&status, 1, 0) == 1 && (status.revents & POLLPRI)) {
-		refuse(ctx->refusals,
-		       "pty %" PRIu32 ": a status byte of packet mode waits at the master: not supported; let it be "
-		       "read first",
-		       index);
+		refuse_passing(ctx->refusals,
+			       "pty %" PRIu32 ": a status byte of packet mode waits at the master: not supported; let "
+			       "it be read first",
+			       index);
 		return true;
 	}
 	if (ioctl(desc->fd, TIOCGETD, &discipline) || discipline == N_TTY)

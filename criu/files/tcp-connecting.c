@@ -34,8 +34,10 @@ static int read_peer(const struct files_dump *ctx, const struct file_desc *desc)
 	/* A tree that runs may close it meanwhile. */
 	if (found < 0 || (!found && ctx->inodes->passive))
 		return found;
-	if (!found || line.state == INET_CLOSE)
-		return fail(EAGAIN, "%s: a TCP connection has ended since it was looked at: try again", desc->link);
+	if (!found || line.state == INET_CLOSE) {
+		pr_warn("%s: a TCP connection has ended since it was looked at", desc->link);
+		return -ERESTART;
+	}
 	entry->dst_port = line.dst_port;
 	memcpy(entry->dst_addr, line.dst, entry->n_dst_addr * sizeof(*line.dst));
 	return 0;
@@ -49,10 +51,11 @@ int tcp_connecting_plan(struct files_dump *ctx, const struct file_desc *desc)
 	/* Only the SYN may be under way; with a deferred connect not even that. */
 	if (getsockopt(desc->fd, IPPROTO_TCP, TCP_INFO, &info, &bytes) || info.tcpi_unacked != 1 ||
 	    info.tcpi_bytes_sent || info.tcpi_notsent_bytes)
-		refuse(ctx->refusals,
-		       "%s: TCP connection that is being made with data in its first segment (TCP Fast Open): not "
-		       "supported; wait until it is established, or leave it unconnected with --skip-in-flight",
-		       desc->link);
+		refuse_passing(ctx->refusals,
+			       "%s: TCP connection that is being made with data in its first segment (TCP Fast Open): "
+			       "not supported; wait until it is established, or leave it unconnected with "
+			       "--skip-in-flight",
+			       desc->link);
 	return read_peer(ctx, desc);
 }
 

@@ -67,10 +67,10 @@ static void refuse_in_flight(struct files_dump *ctx, const struct file_desc *des
 	InetSkEntry *entry = desc->entry->isk;
 
 	if (!ctx->options->skip_in_flight) {
-		refuse(ctx->refusals,
-		       "%s: TCP connection that is not established yet (%s): wait, or leave it unconnected with "
-		       "--skip-in-flight",
-		       desc->link, tcp_state_name(entry->state));
+		refuse_passing(ctx->refusals,
+			       "%s: TCP connection that is not established yet (%s): wait, or leave it unconnected "
+			       "with --skip-in-flight",
+			       desc->link, tcp_state_name(entry->state));
 		return;
 	}
 	entry->state = INET_CLOSE;
@@ -91,10 +91,10 @@ static void refuse_unreadable(struct files_dump *ctx, const struct file_desc *de
 		       "that its network belongs to",
 		       desc->link, strerror(-err));
 	if (poll(&socket, 1, 0) == 1 && (socket.revents & POLLPRI))
-		refuse(ctx->refusals,
-		       "%s: TCP connection with urgent data (MSG_OOB) that was not received: not supported; have it "
-		       "received before the dump",
-		       desc->link);
+		refuse_passing(ctx->refusals,
+			       "%s: TCP connection with urgent data (MSG_OOB) that was not received: not supported; "
+			       "have it received before the dump",
+			       desc->link);
 	if (sock_option(desc->fd, SO_PEEK_OFF) >= 0)
 		refuse(ctx->refusals, "%s: TCP connection with the option SO_PEEK_OFF: not supported; set it to -1",
 		       desc->link);
@@ -255,8 +255,10 @@ static int read_agreed(int fd, uint32_t *ret_state, TcpStreamEntry *stream)
 	if (getsockopt(fd, SOL_TCP, TCP_INFO, &info, &bytes))
 		return fail_errno("TCP_INFO");
 	*ret_state = info.tcpi_state;
-	if (info.tcpi_state == INET_CLOSE)
-		return fail(EAGAIN, "a TCP connection has ended since it was looked at: try again");
+	if (info.tcpi_state == INET_CLOSE) {
+		pr_warn("a TCP connection has ended since it was looked at");
+		return -ERESTART;
+	}
 	stream->opt_mask = info.tcpi_options & (TCPI_OPT_TIMESTAMPS | TCPI_OPT_SACK | TCPI_OPT_WSCALE);
 	if (stream->opt_mask & TCPI_OPT_WSCALE) {
 		stream->snd_wscale = info.tcpi_snd_wscale;
@@ -344,7 +346,9 @@ static int read_all(struct files_dump *ctx)
 		for (size_t i = 0; i < state->conns.n; i++)
 			again |= state->conns.data[i]->peer && !agree(state->conns.data[i]);
 	}
-	return again ? fail(EAGAIN, "the ends of a TCP connection within the tree don't come to rest: try again") : 0;
+	if (again)
+		pr_warn("the ends of a TCP connection within the tree don't come to rest");
+	return again ? -ERESTART : 0;
 }
 
 /* --- the lock --------------------------------------------------------------------------- */

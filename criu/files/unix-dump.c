@@ -122,11 +122,10 @@ static void refuse_unsupported(struct files_dump *ctx, const struct file_desc *d
 	/* Shut down by its peer, or else by somebody who can accept it. */
 	if (entry->state == UNIX_ESTABLISHED && entry->type != SOCK_DGRAM && !entry->peer && diag->wqueue &&
 	    !is_shut(entry))
-		refuse(ctx->refusals,
-		       "%s: unix socket with bytes sent on a connection that is not accepted yet: they can't be read; "
-		       "have "
-		       "it accepted before the dump",
-		       desc->link);
+		refuse_passing(ctx->refusals,
+			       "%s: unix socket with bytes sent on a connection that is not accepted yet: they can't "
+			       "be read; have it accepted before the dump",
+			       desc->link);
 }
 
 static void add_seen(struct files_dump *ctx, const struct file_desc *desc)
@@ -190,15 +189,15 @@ static int resolve_listener(struct files_dump *ctx, const struct file_desc *desc
 		const struct unix_seen *client = hash_get(&state->tree, diag->icons[i], 0);
 
 		if (!diag->icons[i]) {
-			refuse(ctx->refusals,
-			       "%s: a connection waits to be accepted whose other end is closed: what it sent can't be "
-			       "read; accept it before the dump",
-			       desc->link);
+			refuse_passing(ctx->refusals,
+				       "%s: a connection waits to be accepted whose other end is closed: what it sent "
+				       "can't be read; accept it before the dump",
+				       desc->link);
 		} else if (!client) {
-			refuse(ctx->refusals,
-			       "%s: %s waits to be accepted and is not in the tree: dump that one, too, or accept it "
-			       "before the dump",
-			       desc->link, unix_outside_text(ctx, diag->icons[i]));
+			refuse_passing(ctx->refusals,
+				       "%s: %s waits to be accepted and is not in the tree: dump that one, too, or "
+				       "accept it before the dump",
+				       desc->link, unix_outside_text(ctx, diag->icons[i]));
 		} else {
 			client->entry->usk->peer = diag->ino;
 			client->entry->usk->has_waiting = true;
@@ -251,17 +250,17 @@ int unix_resolve(struct files_dump *ctx, struct file_desc *desc)
 	if (entry->state == UNIX_LISTEN)
 		return resolve_listener(ctx, desc);
 	if (entry->reset && (entry->peer || entry->state != UNIX_ESTABLISHED))
-		refuse(ctx->refusals, "%s: unix socket with an error pending: not supported; read it with SO_ERROR",
-		       desc->link);
+		refuse_passing(ctx->refusals,
+			       "%s: unix socket with an error pending: not supported; read it with SO_ERROR",
+			       desc->link);
 	if (entry->peer && !peer)
 		unix_outside_resolve(ctx, desc);
 	else if (entry->state == UNIX_ESTABLISHED && !entry->peer && !is_closed(entry) &&
 		 !is_waiting(state, entry->ino))
-		refuse(ctx->refusals,
-		       "%s: unix socket that waits to be accepted by a process outside the tree: dump that one, too, "
-		       "or "
-		       "close the connection before the dump",
-		       desc->link);
+		refuse_passing(ctx->refusals,
+			       "%s: unix socket that waits to be accepted by a process outside the tree: dump that "
+			       "one, too, or close the connection before the dump",
+			       desc->link);
 	if (entry->type == SOCK_DGRAM)
 		resolve_dgram(ctx, desc, peer ? peer->entry->usk : NULL);
 	return 0;

@@ -37,22 +37,24 @@ void unix_queue_refuse(struct files_dump *ctx, const struct file_desc *desc)
 	const bool stream = sock_option(desc->fd, SO_TYPE) == SOCK_STREAM;
 
 	if (desc->entry->usk->state == UNIX_LISTEN && count_rights(desc))
-		refuse(ctx->refusals,
-		       "%s: %" PRIu64 " descriptors (SCM_RIGHTS) were sent on connections that are not accepted yet: "
-		       "they can't be seen; have the connections accepted before the dump",
-		       desc->link, count_rights(desc));
+		refuse_passing(ctx->refusals,
+			       "%s: %" PRIu64
+			       " descriptors (SCM_RIGHTS) were sent on connections that are not accepted yet: they "
+			       "can't be seen; have the connections accepted before the dump",
+			       desc->link, count_rights(desc));
 	if (poll(&socket, 1, 0) < 0)
 		return;
 	if (socket.revents & POLLPRI)
-		refuse(ctx->refusals,
-		       "%s: an out-of-band byte is queued at it: not supported; have it received before the dump",
-		       desc->link);
+		refuse_passing(ctx->refusals,
+			       "%s: an out-of-band byte is queued at it: not supported; have it received before the "
+			       "dump",
+			       desc->link);
 	/* Looking into the queue of the other types would report the error to us. */
 	if ((socket.revents & POLLERR) && !stream)
-		refuse(ctx->refusals,
-		       "%s: an error is pending, its other end was closed with messages unread: not supported; have it "
-		       "received before the dump",
-		       desc->link);
+		refuse_passing(ctx->refusals,
+			       "%s: an error is pending, its other end was closed with messages unread: not supported; "
+			       "have it received before the dump",
+			       desc->link);
 }
 
 /* --- dump ------------------------------------------------------------------ */

@@ -57,16 +57,16 @@ static void resolve_packet(struct files_dump *ctx, const struct file_desc *desc,
 	if (peer && peer->peer == entry->ino)
 		packet->has_sender = false; /* there is only one */
 	else if (is_older(entry, peer, packet))
-		refuse(ctx->refusals,
-		       "%s: a datagram is queued at it that is not from the socket it is connected to: not supported; "
-		       "have it received before the dump",
-		       desc->link);
+		refuse_passing(ctx->refusals,
+			       "%s: a datagram is queued at it that is not from the socket it is connected to: not "
+			       "supported; have it received before the dump",
+			       desc->link);
 	else if (sender->len && !sender->data[0] && !is_in_tree(ctx, sender))
-		refuse(ctx->refusals,
-		       "%s: a datagram is queued at it from a unix socket with abstract name @%.*s, which is not in "
-		       "the "
-		       "tree: dump whoever has it, too, or have the datagram received before the dump",
-		       desc->link, (int)sender->len - 1, (const char *)sender->data + 1);
+		refuse_passing(ctx->refusals,
+			       "%s: a datagram is queued at it from a unix socket with abstract name @%.*s, which is "
+			       "not in the tree: dump whoever has it, too, or have the datagram received before the "
+			       "dump",
+			       desc->link, (int)sender->len - 1, (const char *)sender->data + 1);
 }
 
 void unix_senders_resolve(struct files_dump *ctx, const struct file_desc *desc, const UnixSkEntry *peer)

@@ -32,6 +32,29 @@ void refusals_keep(struct refusals *refusals, uint32_t object, char *text)
 	VEC_PUSH(&refusals->kept, ((struct refusal){ .text = text, .task = log_scope_id("task"), .object = object }));
 }
 
+void refusals_add_passing(struct refusals *refusals, char *text, const char *file, int line)
+{
+	refusals->n_passing++;
+	if (refusals->keep)
+		refusals_keep(refusals, 0, text);
+	else
+		VEC_PUSH(&refusals->passing, ((struct passing_refusal){ text, file, line }));
+}
+
+bool refusals_may_pass(const struct refusals *refusals)
+{
+	return refusals->n && refusals->n == refusals->n_passing;
+}
+
+void refusals_say_passing(struct refusals *refusals)
+{
+	for (size_t i = 0; i < refusals->passing.n; i++) {
+		const struct passing_refusal *refusal = &refusals->passing.data[i];
+
+		log_print(LOG_ERROR, refusal->file, refusal->line, "%s", refusal->text);
+	}
+}
+
 void refuse_failed(struct refusals *refusals)
 {
 	if (refusals->keep)
@@ -51,8 +74,11 @@ void refusals_free(struct refusals *refusals)
 {
 	for (size_t i = 0; i < refusals->kept.n; i++)
 		free(refusals->kept.data[i].text);
+	for (size_t i = 0; i < refusals->passing.n; i++)
+		free(refusals->passing.data[i].text);
 	VEC_FREE(&refusals->kept);
+	VEC_FREE(&refusals->passing);
 	hash_free(&refusals->texts);
 	hash_free(&refusals->silent);
-	refusals->n = 0;
+	refusals->n = refusals->n_passing = 0;
 }

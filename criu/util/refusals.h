@@ -3,6 +3,9 @@
  * gives up, each said once as an error line with the task, the object and the
  * option that helps, so that a user mends all of them in one go. Whoever only
  * wants to know gets them as texts.
+ *
+ * Some reasons pass: the tree does away with them itself if it runs on, as when it accepts a connection that waits. If
+ * there are no others, it is worth another try, so they are said only when it is decided that there is none.
  */
 #ifndef CRIU_UTIL_REFUSALS_H
 #define CRIU_UTIL_REFUSALS_H
@@ -17,12 +20,20 @@ struct refusal {
 	uint32_t object; /* id of the inode it is about; 0: none */
 };
 
+struct passing_refusal {
+	char *text; /* owned */
+	const char *file;
+	int line;
+};
+
 struct refusals {
 	size_t n;
-	bool keep; /* the texts go here, not to the log */
+	size_t n_passing; /* of the n */
+	bool keep;	  /* the texts go here, not to the log */
 	VEC(struct refusal) kept;
-	struct hash texts;  /* by checksum: each is said once */
-	struct hash silent; /* by pid, see refusals_silence() */
+	VEC(struct passing_refusal) passing; /* not in the log yet */
+	struct hash texts;		     /* by checksum: each is said once */
+	struct hash silent;		     /* by pid, see refusals_silence() */
 };
 
 /** refuse - one more reason; refuse_object: because of the inode with id @object. */
@@ -36,6 +47,19 @@ struct refusals {
 		else                                                                                                   \
 			pr_err(fmt, ##__VA_ARGS__);                                                                    \
 	} while (0)
+
+/** refuse_passing - one more reason, which the tree may do away with itself if it runs on for a moment. */
+#define refuse_passing(refusals, fmt, ...)                                                                             \
+	do {                                                                                                           \
+		if (refusals_add((refusals), log_text(fmt, ##__VA_ARGS__)))                                            \
+			refusals_add_passing((refusals), log_text(fmt, ##__VA_ARGS__), __FILE__, __LINE__);            \
+	} while (0)
+
+/** refusals_may_pass - are there reasons, and all of them of that kind? */
+bool refusals_may_pass(const struct refusals *refusals);
+
+/** refusals_say_passing - to the log with them: there will be no other try. */
+void refusals_say_passing(struct refusals *refusals);
 
 /** refuse_failed - an error that was just logged is a reason; with @refusals->keep it was held (log_hold_errors()). */
 void refuse_failed(struct refusals *refusals);
@@ -59,6 +83,9 @@ bool refusals_add(struct refusals *refusals, char *text);
 
 /** refusals_keep - add to the texts; takes @text. */
 void refusals_keep(struct refusals *refusals, uint32_t object, char *text);
+
+/** refusals_add_passing - said from @file, @line; takes @text. */
+void refusals_add_passing(struct refusals *refusals, char *text, const char *file, int line);
 
 void refusals_free(struct refusals *refusals);
 
