@@ -114,10 +114,14 @@ static void check_process(struct watching *watching, struct remote_process *proc
 		return;
 	if (process->stat.flags & PF_KTHREAD)
 		refuse(refusals, "it is a thread of the kernel (%s), which can't be dumped", process->stat.comm);
-	if (main_thread_is_gone(process))
+	if (main_thread_is_gone(process)) {
 		refuse(refusals,
 		       "its main thread (%s) has exited while others run; this can't be dumped: wait for their end",
 		       process->stat.comm);
+		/* What /proc tells of the process is what it tells of a dead thread. */
+		process->state = REMOTE_ZOMBIE;
+		return;
+	}
 	for (size_t i = 0; i < process->n_threads; i++)
 		if (vfork_lasts(&process->threads[i]))
 			refuse(refusals,
