@@ -22,6 +22,12 @@ struct semadj_list {
 	size_t adjusts;		      /* that were found in it */
 };
 
+/* A robust futex of a task that was killed, in an object that stays with others; checkpoint/robust.h. */
+struct left_futex {
+	const struct inode *inode;
+	uint64_t offset;
+};
+
 struct dump {
 	const struct options *options;
 	const struct kernel_features *features;
@@ -39,6 +45,7 @@ struct dump {
 	VEC(struct semadj_list) semadj_lists;
 	msgqueue_ids awaited_queues;
 	aio_rings aio_rings;
+	VEC(struct left_futex) left_futexes;
 	struct landlock_probe *landlock;
 
 	/* By position in tree and, one to one, in model.tasks. */

@@ -5,6 +5,7 @@
 #include "checkpoint/dump-ctx.h"
 #include "checkpoint/dump.h"
 #include "checkpoint/retry.h"
+#include "checkpoint/robust.h"
 #include "checkpoint/semadj.h"
 #include "checkpoint/survey.h"
 #include "files/locks.h"
@@ -244,34 +245,13 @@ void dump_free(struct dump *dump)
 	VEC_FREE(&dump->semadj_lists);
 	VEC_FREE(&dump->awaited_queues);
 	VEC_FREE(&dump->aio_rings);
+	VEC_FREE(&dump->left_futexes);
 	inodes_free(&dump->inodes);
 	model_free(&dump->model);
 	ids_free(dump->ids);
 	landlock_probe_freep(&dump->landlock);
 	refusals_free(&dump->refusals);
 	guard_stop(dump->guard);
-}
-
-/* In memory that the tree gets a copy of, while others keep the object? */
-static bool is_left_behind(void *arg, uint64_t addr)
-{
-	const vma_list *vmas = arg;
-
-	for (size_t i = 0; i < vmas->n; i++) {
-		const struct vma *vma = &vmas->data[i];
-
-		if (addr >= vma->entry->start && addr < vma->entry->end)
-			return vma->inode && vma->inode->outsiders.n && !vma->inode->attached;
-	}
-	return false;
-}
-
-static void disarm(struct dump *dump)
-{
-	for (size_t i = 0; i < dump->tree.n; i++)
-		for (size_t j = 0; j < dump->processes[i]->n_threads; j++)
-			task_disarm(&dump->processes[i]->threads[j], is_left_behind, &dump->vmas[i]);
-	semadj_disarm(dump);
 }
 
 static int seize_and_dump(struct dump *dump)
@@ -291,9 +271,11 @@ static int seize_and_dump(struct dump *dump)
 		remap_undo(&dump->inodes);
 	if (!err && release_for(dump->options) == RELEASE_KILL) {
 		locks_tell_waiters(&dump->files);
-		disarm(dump);
+		robust_disarm(dump);
+		semadj_disarm(dump);
 	}
 	seize_release(&dump->tree, err ? RELEASE_RUN : release_for(dump->options));
+	robust_wake(dump);
 	dump->frozen_us = stats_now_us() - start;
 	/* What is committed stays so. */
 	if (!err && write_stats(dump))

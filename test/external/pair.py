@@ -74,12 +74,23 @@ class Pair:
             wait_for(lambda: os.stat(self.log).st_mtime_ns != before, SECONDS, "the outsider to go on")
         except Failure as e:
             state = {name: box.read(f"/proc/{self.outsider}/{name}").strip() for name in ("wchan", "syscall")}
-            raise Failure(f"{e}: {self.seen()}, it is at {state} and said {box.read(self.out)!r}") from None
+            raise Failure(f"{e}: {self.seen()}, it is at {state}, {self.lock_seen()} and said {box.read(self.out)!r}") from None
         said = box.read(self.out).replace(self.ready, "")
         if said:
             raise Failure(f"somebody said: {said}")
         if self.seen()["dead"] > dead:
             raise Failure("the lock was found abandoned")
+
+    def lock_seen(self):
+        """Whose the lock is, whether somebody waits, whether its owner died."""
+        if not box.mappings(self.outsider, r"^\S+ ...s "):
+            return "maps nothing"
+        return f"the lock's futex is {self.futex():#x}, the tree {self.pids}"
+
+    def futex(self):
+        """Of the lock, as the outsider has it mapped."""
+        with open(f"/proc/{self.outsider}/mem", "rb", buffering=0) as memory:
+            return int.from_bytes(os.pread(memory.fileno(), 4, self.mapped_at(self.outsider)), "little")
 
     @staticmethod
     def mapped_at(pid):

@@ -19,7 +19,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import box
 import opened
 from box import Failure, wait_for
-from pair import Lacking, Pair
+from pair import SECONDS, Lacking, Pair
+
+SYS_FUTEX = 202
 
 
 def dump_gone(pair, images, *extra):
@@ -155,6 +157,16 @@ def case_saved_attach(pair):
     if [pair.inodes(p) for p in pair.pids] != objects:
         raise Failure("another object than before")
     pair.tree_counts(dead=1)
+
+
+def case_lost(pair):
+    """The outsider waits, and the lock does not show it: the kernel wakes nobody when the owner is killed."""
+    wait_for(lambda: box.read(f"/proc/{pair.outsider}/syscall").startswith(f"{SYS_FUTEX} ") and pair.futex() == pair.root, SECONDS,
+             "the outsider to wait for a lock that does not show it")
+    dump_gone(pair, fresh_images(pair), "--external-holders", "copy")
+    pair.outsider_lives(dead=1)
+    if pair.seen()["dead"] != 1:
+        raise Failure("the outsider was not told that the owner of the lock is gone")
 
 
 def case_unsaved_copy(pair):
@@ -343,8 +355,9 @@ def case_views(pair):
 CASES = {name[5:]: function for name, function in globals().items() if name.startswith("case_")}
 KINDS = [("shm", "map"), ("shm", "fd"), ("disk", "map"), ("disk", "fd"), ("memfd", "map"), ("memfd", "fd"), ("anon", "map"), ("sysv", "map"), ("sysvkey", "map"),
          ("hugefile", "map"), ("hugefile", "fd"), ("hugememfd", "map"), ("hugememfd", "fd"), ("hugeanon", "map"),
-         ("shm", "thread"), ("memfd", "thread"), ("shm", "ns"), ("memfd", "ns"), ("anon", "ns"), ("shm", "table"), ("memfd", "table"), ("shm", "long"), ("disk", "long"), ("ext4", "handle"), ("shm", "flight"), ("disk", "flight"), ("memfd", "flight"),
-         ("shm", "ring"), ("disk", "ring"), ("memfd", "ring")]
+         ("shm", "thread"), ("memfd", "thread"), ("shm", "ns"), ("memfd", "ns"), ("anon", "ns"), ("shm", "table"), ("memfd", "table"),
+         ("shm", "long"), ("disk", "long"), ("ext4", "handle"), ("shm", "flight"), ("disk", "flight"), ("memfd", "flight"),
+         ("shm", "lost"), ("anon", "lost"), ("sysv", "lost"), ("hugefile", "lost"), ("shm", "ring"), ("disk", "ring"), ("memfd", "ring")]
 
 
 def run_case(tally, kind, way, case):
@@ -391,6 +404,8 @@ def main():
     for kind, way in KINDS:
         for case in CASES:
             text = f"{kind} {way} {case}"
+            if (way == "lost") != (case == "lost"):
+                continue
             if (way in ("flight", "ring")) != (case == "unseen") or (case == "hidden" and kind != "sysv"):
                 continue
             if way in ("thread", "ns", "table", "long", "handle") and case not in ("refuse", "attach", "copy"):

@@ -1,7 +1,7 @@
 /*
  * share - one shared object, a process that stays (the outsider) and two that are dumped (the tree)
  *
- *   share shm|disk|ext4|memfd|anon|sysv|sysvkey|hugefile|hugememfd|hugeanon map|fd|table|long|handle|thread|flight|ring|ns PATH
+ *   share shm|disk|ext4|memfd|anon|sysv|sysvkey|hugefile|hugememfd|hugeanon map|fd|table|long|handle|thread|flight|ring|ns|lost PATH
  *
  * The outsider makes the object and forks the tree; with "fd" it keeps but a descriptor and
  * reads through that; so it does with "table", but only a thread with a table of its own has the descriptor; with
@@ -9,7 +9,8 @@
  * up the name, so that the kernel knows none for it. With "thread" its main thread ends and another goes on; with
  * "flight" its descriptor is on its way through a socket, where nobody sees it; with "ring" an io_uring has it registered;
  * with "ns" it goes
- * on in pid and mount namespaces of its own, as a process whose number it prints as well. A "hugefile" is the file "object" of
+ * on in pid and mount namespaces of its own, as a process whose number it prints as well; with "lost" the tree keeps the
+ * lock, which does not show that the outsider waits for it. A "hugefile" is the file "object" of
  * the hugetlbfs PATH.huge, an "ext4" one of a file system on a loop device, which is mounted at the directory of PATH.
  * Everybody counts in the object, under a robust lock; who finds the lock abandoned
  * says so and counts that, too. The outsider prints "ready TREE-PID", and each 10 ms its view
@@ -18,6 +19,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <linux/io_uring.h>
 #include <sched.h>
 #include <pthread.h>
@@ -181,12 +183,29 @@ static void count(struct shared *shared, unsigned long *counter, unsigned int ho
 	usleep(500);
 }
 
-/* The tree holds the lock most of the time: so it does when it is killed. */
-static void run_tree(struct shared *shared)
+/*
+ * For good. The lock forgets who waits, as it does when it is freed and taken again before a waiter was woken. Those who
+ * are about to wait notice and mark it again.
+ */
+static void keep_lock(struct shared *shared)
 {
+	for (lock(shared);; usleep(1000))
+		__atomic_and_fetch(&shared->lock.__data.__lock, ~(int)FUTEX_WAITERS, __ATOMIC_SEQ_CST);
+}
+
+/* The tree holds the lock most of the time: so it does when it is killed. */
+static void run_tree(struct shared *shared, bool lost)
+{
+	pid_t pid;
+
 	setsid();
-	if (fork() < 0)
+	pid = fork();
+	if (pid < 0)
 		die("fork");
+	if (lost && pid)
+		keep_lock(shared);
+	while (lost)
+		pause();
 	for (;;)
 		count(shared, &shared->tree, 3000);
 }
@@ -337,7 +356,7 @@ int main(int argc, char **argv)
 
 	if (argc != 4) {
 		fprintf(stderr, "usage: share shm|disk|ext4|memfd|anon|sysv|sysvkey|hugefile|hugememfd|hugeanon "
-				"map|fd|table|long|handle|thread|flight|ring|ns PATH\n");
+				"map|fd|table|long|handle|thread|flight|ring|ns|lost PATH\n");
 		return 2;
 	}
 	by_fd = !strcmp(argv[2], "fd");
@@ -364,7 +383,7 @@ int main(int argc, char **argv)
 			close(fd);
 		if (other >= 0)
 			close(other);
-		run_tree(shared);
+		run_tree(shared, !strcmp(argv[2], "lost"));
 	}
 	tell(shared, argv[3]);
 	if (other >= 0) {
