@@ -48,6 +48,7 @@ static int compare(const char *who, const int *was)
 /* Some of it this machine or user does not have: whatever could be set counts. */
 static void *thread(void *arg)
 {
+	(void)arg;
 	prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0);
 	prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0);
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);

@@ -2,6 +2,7 @@
 #include "unixprop.h"
 
 #include <stddef.h>
+#include <sys/stat.h>
 
 const char *test_doc = "Datagrams at sockets that anybody can send to come from whom they came from, in order";
 
