@@ -17,6 +17,7 @@ import sys
 import time
 
 PR_SET_CHILD_SUBREAPER = 36
+PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))
 PAGE = """<!doctype html><title>0</title><canvas id=c width=64 height=64></canvas>
 <script>
 let last = -1, ticks = 0, worker = new Worker(URL.createObjectURL(new Blob(["onmessage = e => postMessage(e.data * 2)"])));
@@ -82,7 +83,7 @@ class Page:
 
 def find_page(place):
     """The first page of the browser, which writes the port it has chosen into its profile."""
-    for _ in range(600):
+    for _ in range(int(600 * PATIENCE)):
         try:
             with open(os.path.join(place, "profile", "DevToolsActivePort")) as f:
                 connection = http.client.HTTPConnection("127.0.0.1", int(f.readline()), timeout=30)
