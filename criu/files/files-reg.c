@@ -19,38 +19,14 @@
 #include "files/files-reg.h"
 #include "files/fown.h"
 #include "files/inherit.h"
+#include "files/plain-device.h"
 #include "files/proc-task.h"
 #include "kernel/path.h"
 #include "mem/carried.h"
 #include "mem/external.h"
 #include "mem/overlay.h"
 
-#define MEM_MAJOR 1
-
 /* --- dump ------------------------------------------------------------------ */
-
-/* Memory devices, by minor number: their descriptions carry nothing but flags, and they are at the same place everywhere. */
-#define KMSG_MINOR 11
-
-static const char *const mem_devices[] = {
-	[3] = "/dev/null",   [5] = "/dev/zero",	   [7] = "/dev/full",
-	[8] = "/dev/random", [9] = "/dev/urandom", [KMSG_MINOR] = "/dev/kmsg",
-};
-
-static const char *standard_device(const struct stat *st)
-{
-	if (!S_ISCHR(st->st_mode) || major(st->st_rdev) != MEM_MAJOR || minor(st->st_rdev) >= ARRAY_SIZE(mem_devices))
-		return NULL;
-	return mem_devices[minor(st->st_rdev)];
-}
-
-static bool is_plain_device(const struct stat *st, unsigned int flags)
-{
-	if (!standard_device(st))
-		return false;
-	/* A reader has a place in the kernel's log that can't be set. */
-	return minor(st->st_rdev) != KMSG_MINOR || (flags & O_ACCMODE) == O_WRONLY;
-}
 
 static bool reg_match(const struct file_desc *desc)
 {
@@ -58,7 +34,8 @@ static bool reg_match(const struct file_desc *desc)
 		return false;
 	if (desc->info.flags & O_PATH)
 		return true;
-	return S_ISREG(desc->st.st_mode) || S_ISDIR(desc->st.st_mode) || is_plain_device(&desc->st, desc->info.flags);
+	return S_ISREG(desc->st.st_mode) || S_ISDIR(desc->st.st_mode) ||
+	       plain_device_match(&desc->st, desc->info.flags);
 }
 
 /* Trees where a path does not outlive what it shows, or does not lead there at all. */
@@ -128,13 +105,6 @@ static RegFileEntry *new_entry(struct files_dump *ctx, const struct reg_source *
 	return reg;
 }
 
-static bool leads_to_device(const char *path, const struct stat *want)
-{
-	struct stat st;
-
-	return !stat(path, &st) && S_ISCHR(st.st_mode) && st.st_rdev == want->st_rdev;
-}
-
 /* The last name an inode was looked up by: a file opened a thousand times is looked up once. */
 struct checked_name {
 	const char *path;
@@ -150,32 +120,9 @@ static bool name_is_gone(struct files_dump *ctx, const struct inode *inode, cons
 		return name->gone;
 	name = arena_new_of(ctx->model->arena, struct checked_name);
 	name->path = path;
-	name->gone = S_ISCHR(inode->st.st_mode) ? !leads_to_device(path, &inode->st) : remap_needed(inode, path);
+	name->gone = S_ISCHR(inode->st.st_mode) ? !plain_device_at(path, &inode->st) : remap_needed(inode, path);
 	hash_put(names, inode->id, 0, name);
 	return name->gone;
-}
-
-/* The path does not lead to the device. */
-static void take_standard_device(struct files_dump *ctx, const struct stat *want, RegFileEntry *reg)
-{
-	const char *standard = standard_device(want);
-	struct stat st;
-
-	if (!standard || stat(standard, &st) || !S_ISCHR(st.st_mode) || st.st_rdev != want->st_rdev) {
-		refuse(ctx->refusals,
-		       "device %s (%u:%u) is not reachable by its path: have its node made there again, or close it, "
-		       "before the dump",
-		       reg->name, major(want->st_rdev), minor(want->st_rdev));
-		return;
-	}
-	if (!ctx->options->evasive_devices) {
-		refuse(ctx->refusals,
-		       "device %s is not reachable by its path; use --evasive-devices to take %s instead", reg->name,
-		       standard);
-		return;
-	}
-	reg->name = arena_strdup(ctx->model->arena, standard);
-	reg->mode = st.st_mode;
 }
 
 int reg_add(struct files_dump *ctx, const struct reg_source *source, FileEntry *entry)
@@ -191,7 +138,7 @@ int reg_add(struct files_dump *ctx, const struct reg_source *source, FileEntry *
 		return 0;
 	}
 	if (S_ISCHR(source->st->st_mode)) {
-		take_standard_device(ctx, source->st, entry->reg);
+		plain_device_take(ctx, source->st, entry->reg);
 		return 0;
 	}
 	return remap_plan_file(source->inode, entry, ctx->model, ctx->options, ctx->refusals);
@@ -329,7 +276,7 @@ static int check_file(struct files_restore *ctx, const RegFileEntry *reg, const 
 /* Opening a device may do something; dump takes only those that do nothing. */
 static int check_no_effect(const RegFileEntry *reg, const struct stat *st)
 {
-	if (!S_ISBLK(st->st_mode) && (!S_ISCHR(st->st_mode) || standard_device(st)))
+	if (!S_ISBLK(st->st_mode) && (!S_ISCHR(st->st_mode) || plain_device_path(st)))
 		return 0;
 	return fail(ENOTSUP,
 		    "%s is device %u:%u, which is not opened for anybody; supply it with --inherit-fd fd[N]:%s",

@@ -285,217 +285,65 @@ static void bad_external_twice(struct model *model)
 	VEC_PUSH(&model->external_objects, model->external_objects.data[0]);
 }
 
-static void bad_vma_segment(struct model *model)
-{
-	model->tasks.data[0].mm->vmas[4]->shmid = 6;
-}
-
-static void bad_vma_beyond_segment(struct model *model)
-{
-	model->tasks.data[0].mm->vmas[4]->pgoff = PAGE_BYTES;
-}
-
-static void bad_vma_segment_private(struct model *model)
-{
-	model->tasks.data[0].mm->vmas[4]->status ^= VMA_ANON_SHARED | VMA_ANON_PRIVATE;
-	model->tasks.data[0].mm->vmas[4]->flags = MAP_PRIVATE;
-}
-
-static void bad_segment_twice(struct model *model)
-{
-	add_segment(model, 8);
-}
-
-static void bad_segment_id(struct model *model)
-{
-	model->sysv_shms.data[0]->shm->desc->id = UINT32_MAX;
-}
-
-static void bad_segment_size(struct model *model)
-{
-	model->sysv_shms.data[0]->shm->size = UINT64_MAX;
-}
-
-static void bad_set_id(struct model *model)
-{
-	add_set(model, UINT32_MAX);
-}
-
-static void bad_set_twice(struct model *model)
-{
-	add_set(model, 5);
-	add_set(model, 5);
-}
-
-static void bad_set_values(struct model *model)
-{
-	add_set(model, 5)->n_values = 1;
-}
-
-static void bad_set_pids(struct model *model)
-{
-	add_set(model, 5)->n_pids = 1;
-}
-
-static void bad_set_value(struct model *model)
-{
-	add_set(model, 5)->values[1] = 32768;
-}
-
-static void bad_adjust_num(struct model *model)
-{
-	add_set(model, 5)->adjusts[0]->num = 2;
-}
-
-static void bad_adjust(struct model *model)
-{
-	add_set(model, 5)->adjusts[0]->adjust = 32768;
-}
-
-static void bad_adjust_none(struct model *model)
-{
-	add_set(model, 5)->adjusts[0]->adjust = 0;
-}
-
-static void bad_adjust_pid(struct model *model)
-{
-	add_set(model, 5)->adjusts[0]->pid = 12345;
-}
-
-static void bad_adjust_zombie(struct model *model)
-{
-	add_set(model, 5)->adjusts[0]->pid = 30;
-}
-
-static void bad_adjust_twice(struct model *model)
-{
-	add_set(model, 5)->n_adjusts = 2;
-}
-
-static void bad_queue_twice(struct model *model)
-{
-	add_queue(model);
-	add_queue(model);
-}
-
-static void bad_queue_count(struct model *model)
-{
-	add_queue(model)->queue->qnum = 2;
-}
-
-static void bad_message_type(struct model *model)
-{
-	add_queue(model)->messages[0]->msg->mtype = 0;
-}
-
-static void bad_message_size(struct model *model)
-{
-	add_queue(model)->messages[0]->msg->msize = 6;
-}
-
-static void bad_segment_pages(struct model *model)
-{
-	model->sysv_shms.data[0]->shm->in_pagemaps = false;
-}
-
 static void test_refused(struct image_dir *dir)
 {
-#define CASE(fn)                                                                                                       \
-	{                                                                                                              \
-#fn, fn                                                                                                \
-	}
-	static const struct {
-		const char *name;
-		void (*spoil)(struct model *model);
-	} cases[] = {
-		CASE(bad_version),
-		CASE(bad_parent),
-		CASE(bad_second_root),
-		CASE(bad_tid),
-		CASE(bad_state),
-		CASE(bad_sigactions),
-		CASE(bad_caps),
-		CASE(bad_seccomp),
-		CASE(bad_cwd),
-		CASE(bad_vm_id),
-		CASE(bad_exe),
-		CASE(bad_vma_order),
-		CASE(bad_vma_align),
-		CASE(bad_vma_kernel),
-		CASE(bad_vma_file),
-		CASE(bad_vma_memfd),
-		CASE(bad_vma_kind),
-		CASE(bad_vma_huge),
-		CASE(bad_vma_sharing),
-		CASE(bad_fd_twice),
-		CASE(bad_fd_file),
-		CASE(bad_fd_type),
-		CASE(bad_file_twice),
-		CASE(bad_file_body),
-		CASE(bad_file_id),
-		CASE(bad_file_name),
-		CASE(bad_remap_link),
-		CASE(bad_remap_orig),
-		CASE(bad_remap_twice),
-		CASE(bad_memfd),
-		CASE(bad_memfd_huge),
-		CASE(bad_memfd_size),
-		CASE(bad_tty),
-		CASE(bad_pipe_twice),
-		CASE(bad_unix_peer),
-		CASE(bad_unix_one_way),
-		CASE(bad_unix_types),
-		CASE(bad_unix_type),
-		CASE(bad_unix_state),
-		CASE(bad_unix_name),
-		CASE(bad_unix_name_dir),
-		CASE(bad_unix_twice),
-		CASE(bad_sk_packet),
-		CASE(bad_shmem_mode),
-		CASE(bad_carried_name),
-		CASE(bad_carried_dir),
-		CASE(bad_carried_dir_mode),
-		CASE(bad_external_handle),
-		CASE(bad_external_holder),
-		CASE(bad_external_thread),
-		CASE(bad_external_thread_map),
-		CASE(bad_external_description),
-		CASE(bad_external_twice),
-		CASE(bad_vma_segment),
-		CASE(bad_vma_beyond_segment),
-		CASE(bad_vma_segment_private),
-		CASE(bad_segment_twice),
-		CASE(bad_segment_id),
-		CASE(bad_segment_size),
-		CASE(bad_segment_pages),
-		CASE(bad_set_id),
-		CASE(bad_set_twice),
-		CASE(bad_set_values),
-		CASE(bad_set_pids),
-		CASE(bad_set_value),
-		CASE(bad_adjust_num),
-		CASE(bad_adjust),
-		CASE(bad_adjust_none),
-		CASE(bad_adjust_pid),
-		CASE(bad_adjust_zombie),
-		CASE(bad_adjust_twice),
-		CASE(bad_queue_twice),
-		CASE(bad_queue_count),
-		CASE(bad_message_type),
-		CASE(bad_message_size),
+	static const struct test_spoiling cases[] = {
+		TEST_SPOILING(bad_version),
+		TEST_SPOILING(bad_parent),
+		TEST_SPOILING(bad_second_root),
+		TEST_SPOILING(bad_tid),
+		TEST_SPOILING(bad_state),
+		TEST_SPOILING(bad_sigactions),
+		TEST_SPOILING(bad_caps),
+		TEST_SPOILING(bad_seccomp),
+		TEST_SPOILING(bad_cwd),
+		TEST_SPOILING(bad_vm_id),
+		TEST_SPOILING(bad_exe),
+		TEST_SPOILING(bad_vma_order),
+		TEST_SPOILING(bad_vma_align),
+		TEST_SPOILING(bad_vma_kernel),
+		TEST_SPOILING(bad_vma_file),
+		TEST_SPOILING(bad_vma_memfd),
+		TEST_SPOILING(bad_vma_kind),
+		TEST_SPOILING(bad_vma_huge),
+		TEST_SPOILING(bad_vma_sharing),
+		TEST_SPOILING(bad_fd_twice),
+		TEST_SPOILING(bad_fd_file),
+		TEST_SPOILING(bad_fd_type),
+		TEST_SPOILING(bad_file_twice),
+		TEST_SPOILING(bad_file_body),
+		TEST_SPOILING(bad_file_id),
+		TEST_SPOILING(bad_file_name),
+		TEST_SPOILING(bad_remap_link),
+		TEST_SPOILING(bad_remap_orig),
+		TEST_SPOILING(bad_remap_twice),
+		TEST_SPOILING(bad_memfd),
+		TEST_SPOILING(bad_memfd_huge),
+		TEST_SPOILING(bad_memfd_size),
+		TEST_SPOILING(bad_tty),
+		TEST_SPOILING(bad_pipe_twice),
+		TEST_SPOILING(bad_unix_peer),
+		TEST_SPOILING(bad_unix_one_way),
+		TEST_SPOILING(bad_unix_types),
+		TEST_SPOILING(bad_unix_type),
+		TEST_SPOILING(bad_unix_state),
+		TEST_SPOILING(bad_unix_name),
+		TEST_SPOILING(bad_unix_name_dir),
+		TEST_SPOILING(bad_unix_twice),
+		TEST_SPOILING(bad_sk_packet),
+		TEST_SPOILING(bad_shmem_mode),
+		TEST_SPOILING(bad_carried_name),
+		TEST_SPOILING(bad_carried_dir),
+		TEST_SPOILING(bad_carried_dir_mode),
+		TEST_SPOILING(bad_external_handle),
+		TEST_SPOILING(bad_external_holder),
+		TEST_SPOILING(bad_external_thread),
+		TEST_SPOILING(bad_external_thread_map),
+		TEST_SPOILING(bad_external_description),
+		TEST_SPOILING(bad_external_twice),
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct model model;
-
-		test_model_build(&model);
-		cases[i].spoil(&model);
-		CHECK(!image_remove_inventory(dir));
-		CHECK(!image_write(dir, &model) && !image_prepare_commit(dir, &model) && !image_commit(dir->fd));
-		if (!CHECK(test_model_read(dir) < 0))
-			printf("\t%s\n", cases[i].name);
-		model_free(&model);
-	}
+	test_model_refused(dir, cases, ARRAY_SIZE(cases));
 }
 
 int main(void)

@@ -452,4 +452,31 @@ static inline int test_model_read(struct image_dir *dir)
 	return err;
 }
 
+/* What breaks one thing in a good model. */
+struct test_spoiling {
+	const char *name;
+	void (*spoil)(struct model *model);
+};
+
+#define TEST_SPOILING(fn)                                                                                              \
+	{                                                                                                              \
+#fn, fn                                                                                                \
+	}
+
+/* Each of the @n is noticed when the images are read. */
+static inline void test_model_refused(struct image_dir *dir, const struct test_spoiling *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct model model;
+
+		test_model_build(&model);
+		cases[i].spoil(&model);
+		CHECK(!image_remove_inventory(dir));
+		CHECK(!image_write(dir, &model) && !image_prepare_commit(dir, &model) && !image_commit(dir->fd));
+		if (!CHECK(test_model_read(dir) < 0))
+			printf("\t%s\n", cases[i].name);
+		model_free(&model);
+	}
+}
+
 #endif
