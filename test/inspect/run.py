@@ -22,17 +22,15 @@ from common import HERE, Failure, Sharer, box, check, holders, inspect, named, r
 from page import check_page, test_html, test_screenshot
 
 # Programs of test/zdtm, one for each way the plan can decide; all that are refused come in addition.
-AGREE = """static/delshm_family static/delshm_outsider static/delshm_links static/delshm_private static/memfd02
-    static/ghost_limit static/ghost_limit_raised static/link10 static/link_remap_refused static/shm_anon_family
-    static/shm_anon_outsider static/traced static/vfork00 static/zombie_leader static/fanotify00
-    static/fanotify_pending static/file_lease01
-    static/unsupported_mqueue static/mqueue_unlinked static/mqueue_outsider static/sem_undo static/msg_live
-    static/unix_outside_refused static/unix_rights_ghost static/unix_rights_shared
-    static/sock_udp static/sock_tcp_listen static/sock_tcp_waiting static/sock_tcp_refused static/sock_tcp_pair
-    static/sysvshm_family static/sysvshm_outsider static/unsupported_thread_fs static/file_locks_refused
-    static/groups_many static/epoll_closed static/epoll_nested static/seccomp_filter static/zombie00 static/stopped
-    static/pthread_tids static/pipe00 static/pty_echo static/pty_ctty static/pty_hangup static/pty_outside static/pty_status static/maps_hugetlb static/hugetlb_memfd static/hugetlb_deleted static/session_leader_gone transition/fork_tree
-    transition/thread-bomb transition/orphans transition/exec_thread"""
+AGREE = """static/delshm_family static/delshm_outsider static/delshm_links static/delshm_private static/memfd02 static/ghost_limit
+    static/ghost_limit_raised static/link10 static/link_remap_refused static/shm_anon_family static/shm_anon_outsider static/traced static/vfork00
+    static/zombie_leader static/fanotify00 static/fanotify_pending static/file_lease01 static/unsupported_mqueue static/mqueue_unlinked
+    static/mqueue_outsider static/sem_undo static/msg_live static/unix_outside_refused static/unix_rights_ghost static/unix_rights_shared
+    static/sock_udp static/sock_tcp_listen static/sock_tcp_waiting static/sock_tcp_refused static/sock_tcp_pair static/sysvshm_family
+    static/sysvshm_outsider static/unsupported_thread_fs static/file_locks_refused static/groups_many static/epoll_closed static/epoll_nested
+    static/seccomp_filter static/zombie00 static/stopped static/pthread_tids static/pipe00 static/pty_echo static/pty_ctty static/pty_hangup
+    static/pty_outside static/pty_status static/maps_hugetlb static/hugetlb_memfd static/hugetlb_deleted static/session_leader_gone
+    transition/fork_tree transition/thread-bomb transition/orphans transition/exec_thread"""
 
 # Reasons that are known only once the tree is stopped, by the words of the report; Documentation/inspect.md tells of them.
 UNFORESEEN = {
