@@ -10,6 +10,7 @@
 #include "checkpoint/survey.h"
 #include "files/locks.h"
 #include "image/stats.h"
+#include "kernel/syscalls.h"
 #include "mem/carried.h"
 #include "mem/external.h"
 #include "remote/keeper.h"
@@ -179,23 +180,33 @@ static void look_at_running_tree(struct dump *dump)
 	sum_up_refusals(dump);
 }
 
+/* Is there another try, or has all been said? */
+static int conclude_look(struct dump *dump, int err)
+{
+	const struct refusals *refusals = &dump->refusals;
+	const bool again = refusals->n == refusals->n_passing && retry_left(dump->tries);
+
+	if (refusals->n && (!err || err == -ERESTART))
+		err = -EBUSY;
+	if (err == -EBUSY && refusals->n && again) {
+		pr_warn("%s: it may pass, so there will be another try", refusals->passing.data[0].text);
+		return -ERESTART;
+	}
+	if (refusals->n)
+		sum_up_refusals(dump);
+	return err;
+}
+
 /* What was refused so far is no reason not to look for more. */
 static int look_at_tree(struct dump *dump)
 {
-	int err = plan_dump(dump);
-	const bool refused = err == -EBUSY && dump->refusals.n;
+	int err = plan_dump(dump), asked = 0;
 
-	if (err && !refused)
-		return err;
-	pr_info("planned: %zu files, %zu inodes", dump->model.files.n, dump->inodes.all.n);
-	err = dump_tasks(dump);
-	if (refusals_may_pass(&dump->refusals) && retry_left(dump->tries)) {
-		pr_warn("%s: it may pass, so there will be another try", dump->refusals.passing.data[0].text);
-		return -ERESTART;
+	if (!err || (err == -EBUSY && dump->refusals.n)) {
+		pr_info("planned: %zu files, %zu inodes", dump->model.files.n, dump->inodes.all.n);
+		asked = dump_tasks(dump);
 	}
-	if (dump->refusals.n)
-		sum_up_refusals(dump);
-	return err || !refused ? err : -EBUSY;
+	return conclude_look(dump, asked ?: err);
 }
 
 static int dump_stopped_tree(struct dump *dump)
@@ -294,6 +305,8 @@ static int try_dump(const struct options *options, const struct kernel_features 
 	err = guard_start(&dump.guard);
 	dump.inodes.guard = dump.guard;
 	if (!err)
+		err = image_remove_inventory(dir);
+	if (!err)
 		err = seize_and_dump(&dump);
 	if (!err && release_for(options) == RELEASE_KILL) {
 		files_dump_free(&dump.files);
@@ -303,20 +316,43 @@ static int try_dump(const struct options *options, const struct kernel_features 
 	return err;
 }
 
+/* The tree runs on between two tries. Its number may be another task's then: not if it still is the one of @root_pidfd. */
+static int wait_for_next_try(const struct options *options, int root_pidfd, unsigned int tries)
+{
+	int err;
+
+	if (!retry_left(tries))
+		return fail(EAGAIN, "the tree does not come to rest: nothing was changed; try again");
+	err = retry_wait(tries);
+	if (!err && sys_pidfd_send_signal(root_pidfd, 0))
+		err = fail(ESRCH, "task %d: it has ended meanwhile (option -t)", options->tree);
+	return err;
+}
+
+static int try_until_done(const struct options *options, const struct kernel_features *features, struct image_dir *dir,
+			  int work_fd)
+{
+	/* Where there is none, the first try will tell. */
+	auto_fd int root_pidfd = sys_pidfd_open(options->tree, 0);
+	unsigned int tries = 1;
+	int err;
+
+	while ((err = try_dump(options, features, dir, work_fd, tries)) == -ERESTART) {
+		err = wait_for_next_try(options, root_pidfd, tries++);
+		if (err)
+			break;
+	}
+	return err;
+}
+
 int checkpoint_dump(const struct options *options, const struct kernel_features *features, struct image_dir *dir,
 		    int work_fd)
 {
-	unsigned int tries = 0;
 	int err;
 
 	if (run_scripts(options, dir, "pre-dump"))
 		return fail(EPERM, "a pre-dump script failed: nothing was touched");
-	err = image_remove_inventory(dir);
-	while (!err && (err = try_dump(options, features, dir, work_fd, ++tries)) == -ERESTART) {
-		if (!retry_left(tries))
-			return fail(EAGAIN, "the tree does not come to rest: nothing was changed; try again");
-		err = retry_wait(tries);
-	}
+	err = try_until_done(options, features, dir, work_fd);
 	if (!err)
 		pr_info("dumped task %d and its descendants", options->tree);
 	return err;

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -49,25 +50,28 @@ static int wake(const struct left_futex *futex)
 	const uint64_t in_page = futex->offset % bytes;
 	auto_fd int fd = inode_open_to_read(futex->inode);
 	char *page;
-	long ret;
+	int ret;
 
 	if (fd < 0)
 		return fd;
 	page = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, (off_t)(futex->offset - in_page));
 	if (page == MAP_FAILED)
-		return fail_errno("%s: cannot map the page of a futex", futex->inode->name);
-	ret = syscall(SYS_futex, page + in_page, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-	if (ret < 0)
-		ret = fail_errno("%s: cannot wake who waits for a futex", futex->inode->name);
+		return -errno;
+	ret = syscall(SYS_futex, page + in_page, FUTEX_WAKE, INT_MAX, NULL, NULL, 0) < 0 ? -errno : 0;
 	munmap(page, bytes);
-	return ret < 0 ? (int)ret : 0;
+	/* A futex that inherits priorities, which the kernel itself hands to a waiter. */
+	return ret == -EINVAL ? 0 : ret;
 }
 
 void robust_wake(struct dump *dump)
 {
-	for (size_t i = 0; i < dump->left_futexes.n; i++)
-		if (wake(&dump->left_futexes.data[i]))
-			pr_warn("processes outside the tree that wait for a robust futex may not learn that its owner "
-				"was "
-				"killed");
+	for (size_t i = 0; i < dump->left_futexes.n; i++) {
+		int err = wake(&dump->left_futexes.data[i]);
+
+		if (err)
+			pr_warn("%s: processes outside the tree that wait for a robust futex in it may not learn that "
+				"its "
+				"owner was killed: %s",
+				dump->left_futexes.data[i].inode->name, strerror(-err));
+	}
 }

@@ -74,7 +74,7 @@ static bool is_sure(const struct refusals *before, const struct refusals *now)
 static int try_until_sure(struct survey *survey, const struct options *options, const struct kernel_features *features)
 {
 	struct refusals before = { 0 };
-	int err;
+	int err, asked = 0;
 
 	for (int n = 1;; n++) {
 		err = try_survey(survey, options, features);
@@ -82,9 +82,7 @@ static int try_until_sure(struct survey *survey, const struct options *options, 
 			break;
 		if (!err && is_sure(&before, &survey->dump.refusals))
 			break;
-		if (refusals_may_pass(&survey->dump.refusals) && retry_left(n))
-			err = retry_wait(n);
-		if (err == -EINTR)
+		if (refusals_may_pass(&survey->dump.refusals) && retry_left(n) && (asked = retry_wait(n)))
 			break;
 		refusals_free(&before);
 		before = survey->dump.refusals;
@@ -92,7 +90,7 @@ static int try_until_sure(struct survey *survey, const struct options *options, 
 		survey_free(survey);
 	}
 	refusals_free(&before);
-	return err;
+	return asked ?: err;
 }
 
 int survey_tree(const struct options *options, const struct kernel_features *features, struct survey *ret)

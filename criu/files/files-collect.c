@@ -103,11 +103,10 @@ static int identify(struct files_dump *ctx, struct file_desc *desc, struct desc_
 static void refuse_locks_in_flight(struct files_dump *ctx, const struct file_desc *desc)
 {
 	if (desc->info.locks.n)
-		refuse(ctx->refusals,
-		       "%s: it is on its way in a message (SCM_RIGHTS), no task has it open, and a lock is held "
-		       "through "
-		       "it: not supported; have it received before the dump",
-		       desc->link);
+		refuse_passing(ctx->refusals,
+			       "%s: it is on its way in a message (SCM_RIGHTS), no task has it open, and a lock is "
+			       "held through it: not supported; have it received before the dump",
+			       desc->link);
 }
 
 /* plan_desc() may keep the description. */

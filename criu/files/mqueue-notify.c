@@ -61,11 +61,11 @@ int mqueue_plan_told(struct files_dump *ctx, const struct file_desc *desc, int f
 	}
 	/* Putting messages back into it, as into any empty queue, would use up the registration. */
 	if (queue->unlinked && queue->curmsgs) {
-		refuse(ctx->refusals,
-		       "POSIX message queue %s: it has no name, %" PRIu32
-		       " messages wait in it, and process %d is to be told of the next (mq_notify(3)): not supported; "
-		       "have them received before the dump",
-		       desc->link, queue->curmsgs, told.pid);
+		refuse_passing(ctx->refusals,
+			       "POSIX message queue %s: it has no name, %" PRIu32
+			       " messages wait in it, and process %d is to be told of the next (mq_notify(3)): not "
+			       "supported; have them received before the dump",
+			       desc->link, queue->curmsgs, told.pid);
 		return 0;
 	}
 	queue->notify = model_new(ctx->model, MqueueNotifyEntry, mqueue_notify_entry__init);

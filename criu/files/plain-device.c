@@ -2,8 +2,7 @@
  * Devices of memory like /dev/null.
  *
  * The kernel keeps: status flags. It is the inode's number that makes such a device, and each has its place where every
- * system has it, which will do if the name it was opened by leads there no more. Lost: nothing, and so a reader of the kernel's log is not one of
- * them, who has a place in it that can't be set.
+ * system has it, which will do if the name it was opened by leads there no more. Lost: nothing.
  */
 #include <fcntl.h>
 #include <sys/stat.h>

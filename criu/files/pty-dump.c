@@ -236,7 +236,7 @@ int pty_plan_slave(struct files_dump *ctx, struct file_desc *desc)
 	}
 	pty->exclusive |= flag_of(desc->fd, TIOCGEXCL);
 	if (pty_is_overfull(desc->fd))
-		refuse(ctx->refusals, "terminal %s: " PTY_OVERFULL, desc->link);
+		refuse_passing(ctx->refusals, "terminal %s: " PTY_OVERFULL, desc->link);
 	if (!ioctl(desc->fd, TIOCGETD, &discipline) && discipline != N_TTY)
 		refuse(ctx->refusals,
 		       "terminal %s: line discipline %d: only that of terminals is supported; set that again "

@@ -113,10 +113,10 @@ static void refuse_timestamps(struct files_dump *ctx, const struct file_desc *de
 		       "(SOF_TIMESTAMPING_BIND_PHC): not supported; set it to 0 before the dump",
 		       desc->link, option->text, flags);
 	else if (!ioctl(desc->fd, SIOCINQ, &queued) && queued && sock_option(desc->fd, SO_DOMAIN) == AF_UNIX)
-		refuse(ctx->refusals,
-		       "%s: option %s is on and %d bytes wait there to be received, which would lose the time of their "
-		       "arrival: have them received before the dump, or set the option to 0",
-		       desc->link, option->text, queued);
+		refuse_passing(ctx->refusals,
+			       "%s: option %s is on and %d bytes wait there to be received, which would lose the time "
+			       "of their arrival: have them received before the dump, or set the option to 0",
+			       desc->link, option->text, queued);
 }
 
 /* Where the queue is lost, what is left of it is that it is on. Of unix sockets it comes with their queues (unix-peek.c). */

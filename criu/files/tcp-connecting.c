@@ -32,9 +32,11 @@ static int read_peer(const struct files_dump *ctx, const struct file_desc *desc)
 	int found = inet_find_line(desc, "tcp", &line);
 
 	/* A tree that runs may close it meanwhile. */
-	if (found < 0 || (!found && ctx->inodes->passive))
+	if (found < 0)
 		return found;
 	if (!found || line.state == INET_CLOSE) {
+		if (ctx->inodes->passive)
+			return 0;
 		pr_warn("%s: a TCP connection has ended since it was looked at", desc->link);
 		return -ERESTART;
 	}

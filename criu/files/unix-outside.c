@@ -87,10 +87,11 @@ static void leave_to_user(struct files_dump *ctx, const struct file_desc *desc)
 	const struct sock_diag_unix *diag = hash_get(&ctx->state->unixes->by_ino, entry->ino, 0);
 
 	if (diag && diag->rqueue)
-		refuse(ctx->refusals,
-		       "%s: it is external, but %" PRIu32 " bytes that were not read are queued at it: have them read "
-		       "before the dump, or use --ext-unix-sk=%" PRIu32,
-		       desc->link, diag->rqueue, entry->ino);
+		refuse_passing(ctx->refusals,
+			       "%s: it is external, but %" PRIu32
+			       " bytes that were not read are queued at it: have them read before the dump, or use "
+			       "--ext-unix-sk=%" PRIu32,
+			       desc->link, diag->rqueue, entry->ino);
 	entry->uflags = UNIX_EXTERN;
 	entry->peer = 0;
 }

@@ -310,10 +310,10 @@ static void check_seen(const struct reading *reading)
 			"the tree runs",
 			reading->desc->link, n_rights, reading->n_rights);
 	else
-		refuse(reading->ctx->refusals,
-		       "%s: of %" PRIu64 " descriptors on their way (SCM_RIGHTS) only %" PRIu64
-		       " can be seen: have them received before the dump",
-		       reading->desc->link, n_rights, reading->n_rights);
+		refuse_passing(reading->ctx->refusals,
+			       "%s: of %" PRIu64 " descriptors on their way (SCM_RIGHTS) only %" PRIu64
+			       " can be seen: have them received before the dump",
+			       reading->desc->link, n_rights, reading->n_rights);
 }
 
 int unix_queue_collect(struct files_dump *ctx, const struct file_desc *desc)

@@ -82,6 +82,8 @@ int image_commit(int dir_fd)
 
 int image_remove_inventory(struct image_dir *dir)
 {
+	image_unsynced_close(dir);
+	dir->many = dir->failed = false;
 	if (unlinkat(dir->fd, INVENTORY_TMP, 0) && errno != ENOENT)
 		return fail_errno("%s/%s: cannot remove what an earlier dump left", dir->path, INVENTORY_TMP);
 	if (unlinkat(dir->fd, INVENTORY_NAME, 0)) {

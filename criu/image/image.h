@@ -110,7 +110,7 @@ int must_check image_sync(struct image_dir *dir);
 int must_check image_prepare_commit(struct image_dir *dir, const struct model *model);
 int must_check image_commit(int dir_fd);
 
-/** image_remove_inventory - forget an earlier dump in this directory. */
+/** image_remove_inventory - forget an earlier dump in this directory, and what this one has written so far. */
 int must_check image_remove_inventory(struct image_dir *dir);
 
 /** image_read - load and validate everything; no image byte is trusted. */
