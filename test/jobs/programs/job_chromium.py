@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 
 from frame import HERE, PYTHON, Failure, Logged, Skip, box
 
@@ -23,6 +24,10 @@ class Chromium(Logged):
     sandbox = ("--no-sandbox",)
 
     def start(self):
+        # The path of a socket there has to fit into 108 bytes, wherever the tests are.
+        self.env["TMPDIR"] = tempfile.mkdtemp(dir=box.SHM)
+        if self.user:
+            shutil.chown(self.env["TMPDIR"], self.user)
         return self.spawn(PYTHON, os.path.join(HERE, "browser.py"), self.log, os.path.join(self.dir, "stop"), self.dir,
                           "chromium", "--headless", *self.sandbox, "--remote-debugging-port=0")
 
